@@ -1,0 +1,125 @@
+"""Faults, as an operator calls them. ``chaos/faults`` does them, ``sim/faults`` imagines them, one file a kind in each.
+
+In a file a fault is its kind and its target, then its settings:
+
+    - latency: app->llm
+      latency_ms: 500
+      at: during
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BeforeValidator, Field, JsonValue
+
+from windtunnel.spec.architecture import problem_at
+from windtunnel.spec.frozen import Frozen, Milliseconds, PositiveMilliseconds, Ratio
+
+WindowName = Literal["before", "during", "after"]
+Stream = Literal["downstream", "upstream"]
+LinkTarget = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.\d+)?->[a-z][a-z0-9_]*(\.\d+)?$")]
+
+
+class LinkFault(Frozen):
+    """On every connection of a link, from the start of its window to the window's end."""
+
+    target: LinkTarget
+    """``app->llm``, or one replica's: ``app.0->llm``."""
+    at: WindowName = "during"
+
+
+class Latency(LinkFault):
+    """Every answer is late: uniform between latency_ms - jitter_ms and latency_ms + jitter_ms."""
+
+    kind: Literal["latency"]
+    latency_ms: PositiveMilliseconds
+    jitter_ms: Milliseconds = 0
+    stream: Stream = "downstream"
+
+
+class Bandwidth(LinkFault):
+    """The wire carries only so many kilobytes (1,000 bytes) a second."""
+
+    kind: Literal["bandwidth"]
+    rate_kb_per_s: Annotated[int, Field(ge=1)]
+    stream: Stream = "downstream"
+
+
+class Blackhole(LinkFault):
+    """Nothing gets through and nobody is told; with close_after_ms the connection is closed after that time."""
+
+    kind: Literal["blackhole"]
+    close_after_ms: Milliseconds = 0
+    stream: Stream = "downstream"
+
+
+class Reset(LinkFault):
+    """Connections are torn down (TCP RST) after after_ms."""
+
+    kind: Literal["reset"]
+    after_ms: Milliseconds = 0
+    stream: Stream = "downstream"
+
+
+class Outage(LinkFault):
+    """The callee is down: open connections are closed, new ones refused."""
+
+    kind: Literal["outage"]
+
+
+class SlowClose(LinkFault):
+    """Connections take delay_ms longer to close."""
+
+    kind: Literal["slow_close"]
+    delay_ms: PositiveMilliseconds
+    stream: Stream = "downstream"
+
+
+class Fragmentation(LinkFault):
+    """Data arrives in pieces of size_bytes, delay_us apart."""
+
+    kind: Literal["fragmentation"]
+    size_bytes: Annotated[int, Field(ge=1)]
+    variation_bytes: Annotated[int, Field(ge=0)] = 0
+    delay_us: Annotated[int, Field(ge=0)] = 0
+    stream: Stream = "downstream"
+
+
+class Truncation(LinkFault):
+    """Every connection is closed after that many bytes."""
+
+    kind: Literal["truncation"]
+    bytes: Annotated[int, Field(ge=1)]
+    stream: Stream = "downstream"
+
+
+class Toxic(LinkFault):
+    """A Toxiproxy toxic by its own name and attributes, for what has no word of ours yet."""
+
+    kind: Literal["toxic"]
+    type: str
+    attributes: dict[str, JsonValue] = {}
+    toxicity: Ratio = 1.0
+    stream: Stream = "downstream"
+
+
+AnyFault = Latency | Bandwidth | Blackhole | Reset | Outage | SlowClose | Fragmentation | Truncation | Toxic
+KINDS: tuple[str, ...] = tuple(get_args(cls.model_fields["kind"].annotation)[0] for cls in get_args(AnyFault))
+
+
+def _spread(value: Any) -> Any:
+    """``{latency: app->llm, ...}`` as ``{kind: latency, target: app->llm, ...}``."""
+    if not isinstance(value, dict) or "kind" in value:
+        return value
+    kinds = [key for key in value if key in KINDS]
+    if len(kinds) != 1:
+        settings = {name for cls in get_args(AnyFault) for name in cls.model_fields}
+        strange = next((str(key) for key in value if key not in settings), "")
+        found = f"{', '.join(kinds)} together" if kinds else f"keys {', '.join(map(str, value)) or 'none'}"
+        raise problem_at("", found, f"one kind of fault ({', '.join(KINDS)})", strange, KINDS)
+    kind = kinds[0]
+    return {"kind": kind, "target": value[kind]} | {key: item for key, item in value.items() if key != kind}
+
+
+Fault = Annotated[Annotated[AnyFault, Field(discriminator="kind")], BeforeValidator(_spread)]

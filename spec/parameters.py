@@ -1,0 +1,67 @@
+"""What calibration learns from measured runs: times per call, processor time, and where they come from.
+
+Generated, never hand-written. Keys: a call is ``caller->callee:op``, a component's own work on it is
+``callee:op``.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from windtunnel.spec.distribution import Distribution
+from windtunnel.spec.frozen import Frozen
+
+
+class Estimate(Frozen):
+    """A distribution of milliseconds (or tokens) with what it rests on."""
+
+    distribution: Distribution
+    n: Annotated[int, Field(ge=1)]
+    """Observations."""
+    median_low: float
+    median_high: float
+    """95 % interval of the median (order statistics)."""
+
+
+class CallParameters(Frozen):
+    """One operation on one link, at a load so low that nobody queues."""
+
+    link_ms: Estimate | None = None
+    """What the wire, the proxy and both ends' input and output add around the callee's own work.
+    None where the callee is not traced: then its ``service_ms`` holds all."""
+    service_ms: Estimate
+    """The callee's own work: its time without the calls that it makes. For a streaming LLM, 0 beyond the
+    two below."""
+    first_token_ms: Estimate | None = None
+    token_ms: Estimate | None = None
+    output_tokens: Estimate | None = None
+    """A streaming callee: from admission to the first token; per further token; how many."""
+
+
+class Provenance(Frozen):
+    """Where the numbers come from."""
+
+    runs: tuple[str, ...]
+    """Ids of the runs they were fitted to; validation refuses these."""
+    rate_per_s: float
+    measured_at: str
+    host: str
+    cores: int
+    backend: str
+    version: str
+
+
+class Parameters(Frozen):
+    """All that a forecast needs beside architecture and deployment."""
+
+    architecture: str
+    calls: Annotated[dict[str, CallParameters], Field(min_length=1)]
+    cpu_ms: dict[str, float] = {}
+    """Processor time per request of the whole flow mix, by component; the load generator is ``client``."""
+    provenance: Provenance
+
+    def call(self, caller: str, callee: str, op: str) -> CallParameters:
+        """The parameters of one call. KeyError where calibration has not seen it."""
+        return self.calls[f"{caller}->{callee}:{op}"]

@@ -1,0 +1,44 @@
+"""What is wrong with a file, in one sentence each; raised by every reader of a spec, shown by the command line.
+
+SpecError (ValueError)      a file cannot be used; carries one Problem per mistake
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str | None:
+    """The known word nearest to a misspelt one, or None where nothing is near."""
+    near = difflib.get_close_matches(word, list(known), n=1, cutoff=0.6)
+    return near[0] if near and near[0] != word else None
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake: where it stands, what was found there and what was expected."""
+
+    path: str
+    found: str
+    expected: str
+    file: str = ""
+    line: int | None = None
+    suggestion: str | None = None
+
+    def __str__(self) -> str:
+        """Read as ``file:line: key.path: found X, expected Y; did you mean 'Z'?``."""
+        place = ":".join(str(part) for part in (self.file, self.line) if part)
+        where = ": ".join(part for part in (place, self.path) if part)
+        hint = f"; did you mean {self.suggestion!r}?" if self.suggestion else ""
+        return f"{where}: found {self.found}, expected {self.expected}{hint}"
+
+
+class SpecError(ValueError):
+    """A file that cannot be used. ``problems`` holds every mistake that was found, in the file's order."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        """Keep the problems; the message is their sentences, a line each."""
+        self.problems = tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))

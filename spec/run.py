@@ -1,0 +1,172 @@
+"""The record in which a measured run and a forecast both end. Everything after asks it only what it observes.
+
+Columns (Arrow tables, one row each):
+
+samples   a request, as its client saw it
+spans     a call between two components, as the caller saw it (kind client) or the callee (kind server)
+writes    a promised write: was it acknowledged, was it found afterwards
+series    a gauge over time: processor share of a component, requests in a queue
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+import pyarrow as pa
+from pydantic import Field
+
+from windtunnel.spec.architecture import Architecture
+from windtunnel.spec.deployment import Deployment
+from windtunnel.spec.frozen import Frozen
+from windtunnel.spec.scenario import Scenario
+
+SAMPLES = pa.schema(
+    [
+        pa.field("request", pa.int64(), nullable=False),
+        pa.field("flow", pa.string(), nullable=False),
+        pa.field("intended_s", pa.float64(), nullable=False),
+        pa.field("sent_s", pa.float64(), nullable=False),
+        pa.field("first_token_s", pa.float64()),  # null: not streamed, or never came
+        pa.field("done_s", pa.float64(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),  # ok, timeout, error, rejected
+        pa.field("status", pa.int16()),  # HTTP status; null: none came, or simulated
+        pa.field("error", pa.string()),  # code or exception in words; null: ok
+        pa.field("tokens", pa.int32()),  # deltas that arrived; null: not streamed
+    ]
+)
+"""All times in seconds after the run's zero. latency = done_s - intended_s: no coordinated omission."""
+
+SPANS = pa.schema(
+    [
+        pa.field("request", pa.int64(), nullable=False),
+        pa.field("kind", pa.string(), nullable=False),  # client, server
+        pa.field("caller", pa.string(), nullable=False),  # component; of a server span: its caller if known, else ""
+        pa.field("callee", pa.string(), nullable=False),
+        pa.field("op", pa.string(), nullable=False),
+        pa.field("replica", pa.string(), nullable=False),  # whose clock and process: app.0
+        pa.field("attempt", pa.int16(), nullable=False),
+        pa.field("start_s", pa.float64(), nullable=False),
+        pa.field("duration_ms", pa.float64(), nullable=False),
+        pa.field("outcome", pa.string(), nullable=False),  # spec.architecture.Outcome
+        pa.field("wait_ms", pa.float64()),  # for a slot, a pool, a queue
+        pa.field("first_token_ms", pa.float64()),
+        pa.field("tokens", pa.int32()),
+    ]
+)
+
+WRITES = pa.schema(
+    [
+        pa.field("request", pa.int64(), nullable=False),
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("found", pa.bool_()),  # null: could not be looked up
+    ]
+)
+"""One row per id that a successful answer promised."""
+
+SERIES = pa.schema(
+    [
+        pa.field("name", pa.string(), nullable=False),  # cpu_share, queue, in_use
+        pa.field("component", pa.string(), nullable=False),
+        pa.field("at_s", pa.float64(), nullable=False),
+        pa.field("value", pa.float64(), nullable=False),
+    ]
+)
+
+Observable = Literal["samples", "first_token", "spans", "writes", "series"]
+
+
+class Event(Frozen):
+    """Something that happened to the run as a whole."""
+
+    at_s: float
+    what: Literal["zero", "window", "injected", "healed", "end", "note"]
+    detail: str
+
+
+class Evidence(Frozen):
+    """One look at whether a fault did what it says."""
+
+    proven: bool
+    what: str
+    """In words, with figures: ``canary 0.4 ms before, 503.2 ms during``."""
+
+
+class Injection(Frozen):
+    """A fault as it was carried out."""
+
+    fault: str
+    """``latency app->llm``."""
+    injected_at_s: float
+    healed_at_s: float
+    evidence: tuple[Evidence, ...]
+
+    @property
+    def proven(self) -> bool:
+        """Every look confirmed it, and there was at least one."""
+        return bool(self.evidence) and all(item.proven for item in self.evidence)
+
+
+class Check(Frozen):
+    """Whether the run itself can be trusted: load delivered, host not saturated, nobody around a proxy, ..."""
+
+    name: str
+    ok: bool
+    detail: str
+
+
+class RunRecord(Frozen):
+    """All of a run but its columns."""
+
+    id: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]+$")]
+    kind: Literal["measured", "forecast"]
+    scenario: Scenario
+    architecture: Architecture
+    deployment: Deployment
+    backend: str
+    """embedded, containers; simpy."""
+    created_at: str | None
+    """UTC, ISO 8601; None for a forecast, which is the same whenever it is made."""
+    version: str
+    replay: str
+    """The command that does it again."""
+    host: str = ""
+    parameters: str | None = None
+    """Id (digest) of the parameters a forecast used."""
+    observes: tuple[Observable, ...]
+    events: tuple[Event, ...] = ()
+    injections: tuple[Injection, ...] = ()
+    """Of a measured run."""
+    unmodelled: tuple[str, ...] = ()
+    """Of a forecast: faults or parts that the model does not know, in words."""
+    checks: tuple[Check, ...] = ()
+
+
+@dataclass(frozen=True)
+class Run:
+    """The record and its columns. Tables of what is not observed are empty."""
+
+    record: RunRecord
+    samples: pa.Table
+    spans: pa.Table
+    writes: pa.Table
+    series: pa.Table
+
+    def __post_init__(self) -> None:
+        """Hold every table to its schema. ValueError on another one."""
+        for table, schema in (
+            (self.samples, SAMPLES),
+            (self.spans, SPANS),
+            (self.writes, WRITES),
+            (self.series, SERIES),
+        ):
+            if not table.schema.equals(schema):
+                raise ValueError(f"found columns {table.schema.names}, expected {schema.names} with their types")
+
+    def digest(self) -> str:
+        """SHA-256 over the samples' values: equal for equal seeds of a simulation."""
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, self.samples.schema) as writer:
+            writer.write_table(self.samples.combine_chunks())
+        return hashlib.sha256(sink.getvalue()).hexdigest()
