@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, JsonValue, model_validator
 
 from windtunnel.spec.distribution import Distribution
-from windtunnel.spec.frozen import Frozen, Milliseconds, Name, PositiveMilliseconds
+from windtunnel.spec.frozen import PATH, Frozen, Milliseconds, Name, PositiveMilliseconds
 from windtunnel.spec.problem import did_you_mean
 
 CLIENT = "client"
@@ -152,7 +152,7 @@ class Request(Frozen):
     """The HTTP request a flow starts with. ``{prompt}`` and remembered names are filled in."""
 
     method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
-    path: Annotated[str, Field(pattern=r"^/")]
+    path: Annotated[str, Field(pattern=PATH)]
     body: dict[str, JsonValue] | None = Field(default=None, alias="json")
     response: Literal["json", "sse"] = "json"
     remembers: tuple[str, ...] = ()

@@ -11,20 +11,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BeforeValidator, Field, JsonValue
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, JsonValue
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
 from windtunnel.spec.architecture import problem_at
-from windtunnel.spec.frozen import Frozen, Milliseconds, PositiveMilliseconds, Ratio
+from windtunnel.spec.frozen import Frozen, LinkName, Milliseconds, PositiveMilliseconds, Ratio
 
 WindowName = Literal["before", "during", "after"]
 Stream = Literal["downstream", "upstream"]
-LinkTarget = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.\d+)?->[a-z][a-z0-9_]*(\.\d+)?$")]
 
 
 class LinkFault(Frozen):
     """On every connection of a link, from the start of its window to the window's end."""
 
-    target: LinkTarget
+    target: LinkName
     """``app->llm``, or one replica's: ``app.0->llm``."""
     at: WindowName = "during"
 
@@ -122,4 +123,26 @@ def _spread(value: Any) -> Any:
     return {"kind": kind, "target": value[kind]} | {key: item for key, item in value.items() if key != kind}
 
 
-Fault = Annotated[Annotated[AnyFault, Field(discriminator="kind")], BeforeValidator(_spread)]
+class _AsWritten:
+    """In the JSON Schema a fault looks as it is written, so that editors complete it."""
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, _: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        written = []
+        for kind in get_args(AnyFault):
+            schema = handler.resolve_ref_schema(handler(kind.__pydantic_core_schema__))
+            name = get_args(kind.model_fields["kind"].annotation)[0]
+            properties = {key: value for key, value in schema["properties"].items() if key not in ("kind", "target")}
+            written.append(
+                {
+                    "type": "object",
+                    "description": schema.get("description", ""),
+                    "properties": {name: schema["properties"]["target"]} | properties,
+                    "required": [name, *(key for key in schema["required"] if key not in ("kind", "target"))],
+                    "additionalProperties": False,
+                }
+            )
+        return {"oneOf": written}
+
+
+Fault = Annotated[Annotated[AnyFault, Field(discriminator="kind")], BeforeValidator(_spread), _AsWritten]

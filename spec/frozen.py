@@ -19,4 +19,16 @@ Milliseconds = Annotated[float, Field(ge=0)]
 PositiveMilliseconds = Annotated[float, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
-Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=40)]
+
+NAME = r"^[a-z][a-z0-9_]*$"
+LINK = r"^[a-z][a-z0-9_]*(\.\d+)?->[a-z][a-z0-9_]*(\.\d+)?$"
+PATH = r"^/"
+PATTERNS = {
+    NAME: "a name of lower-case letters, digits and _",
+    LINK: "a link such as app->llm, or one replica's such as app.0->llm",
+    PATH: "a path that begins with /",
+}
+"""What a pattern asks for, in words."""
+
+Name = Annotated[str, Field(pattern=NAME, max_length=40)]
+LinkName = Annotated[str, Field(pattern=LINK)]

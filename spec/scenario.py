@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from windtunnel.spec.architecture import problem_at
+from windtunnel.spec.architecture import CLIENT, Architecture, problem_at
+from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.fault import Fault, WindowName
 from windtunnel.spec.frozen import Frozen, Name, Seconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Objectives
+from windtunnel.spec.problem import Problem, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -88,3 +91,33 @@ class Scenario(Frozen):
                     "it under `after`, in a scenario with faults",
                 )
         return self
+
+
+def misfits(scenario: Scenario, architecture: Architecture, deployment: Deployment) -> list[Problem]:
+    """What a scenario or a deployment names that the architecture does not have; empty: they fit."""
+    found: list[Problem] = []
+
+    def unknown(path: str, word: str, what: str, known: Iterable[str]) -> None:
+        names = list(known)
+        expected = f"{what} of the architecture {architecture.name} ({', '.join(names)})"
+        found.append(Problem(path, repr(word), expected, suggestion=did_you_mean(word, names)))
+
+    for name in scenario.load.flows:
+        if name not in architecture.flows:
+            unknown(f"load.flows.{name}", name, "a flow", architecture.flows)
+    links = {link.name: link for link in architecture.links}
+    for index, fault in enumerate(scenario.faults):
+        ends = [end.partition(".") for end in fault.target.split("->")]
+        link = "->".join(component for component, _, _ in ends)
+        if link not in links:
+            unknown(f"faults[{index}].{fault.kind}", fault.target, "a link", links)
+            continue
+        for component, _, replica in ends:
+            count = 1 if component == CLIENT else deployment.replicas(component)
+            if replica and int(replica) >= count:
+                expected = f"a replica that runs: {component} has {count} in the deployment {deployment.name}"
+                found.append(Problem(f"faults[{index}].{fault.kind}", repr(fault.target), expected))
+    for component in deployment.place:
+        if component not in architecture.components:
+            unknown(f"place.{component}", component, "a component", architecture.components)
+    return found
