@@ -60,7 +60,7 @@ def schedule(load: Load, duration_s: float, seed: int) -> Schedule:
     else:
         pieces: list[NDArray[np.float64]] = []
         now = 0.0
-        while now < duration_s:
+        while not pieces or now < duration_s:
             piece = now + np.cumsum(gaps_rng.exponential(1 / load.rate_per_s, size=1024))
             pieces.append(piece)
             now = float(piece[-1])

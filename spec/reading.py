@@ -87,6 +87,13 @@ def validate(data: Any, model: type[Model], file: str = "", lines: Mapping[Place
             # a list whose members are wrong is called too short as well: that is no second mistake
             if not (detail["type"] == "too_short" and any(_below(other["loc"], detail["loc"]) for other in details))
         ]
+    # a misspelt key is one mistake, not an unknown key and a missing one
+    misspelt = {
+        problem.path.rpartition(".")[0] + f".{problem.suggestion}" for problem in problems if problem.suggestion
+    }
+    problems = [
+        p for p in problems if not (p.found == "nothing" and f"{'' if '.' in p.path else '.'}{p.path}" in misspelt)
+    ]
     unique = {str(problem): problem for problem in problems}
     raise SpecError(sorted(unique.values(), key=lambda problem: problem.line or 0))
 
