@@ -1,0 +1,25 @@
+"""`python -m windtunnel.reference_service.mock_llm`: the mock LLM as a process, set up by its environment."""
+
+from __future__ import annotations
+
+import os
+
+from windtunnel.reference_service.environment import SettingError, exit_on
+from windtunnel.reference_service.mock_llm.service import MockLlm
+from windtunnel.reference_service.mock_llm.settings import MockSettings
+from windtunnel.reference_service.serving import Drain, Server
+
+
+def main() -> None:
+    """Serve until a signal; exits with 2 when the environment is not what was expected."""
+    try:
+        settings = MockSettings.read(os.environ)
+    except SettingError as error:
+        exit_on(error)
+    drain, process = Drain(), settings.process
+    app = MockLlm(settings, drain)
+    Server(app, name=process.replica, host=process.host, port=process.port, drain=drain).run()
+
+
+if __name__ == "__main__":
+    main()
