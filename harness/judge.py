@@ -1,0 +1,195 @@
+"""Holds a run against its scenario's objectives, alike for a measured run and a forecast. Used by whoever makes runs.
+
+The rules, for every objective of every window:
+
+1. What the run does not observe is not observed; what cannot be computed is inconclusive. Neither is ever a pass.
+2. A quantile needs 20 samples beyond it. With fewer it is judged only where more could not change the answer:
+   where a quantile at the other side of the bound would show so few (or so many) samples beyond the bound with
+   a probability below 1 in 1,000 (exact binomial test; a sign test on the quantile).
+3. Ratios, means, the maximum and throughput are about the window's own requests, and judged as they are.
+4. An acknowledged write that could not be looked up may be lost: the objective has to hold either way to pass,
+   and to be missed either way to fail. A run in which nothing was acknowledged says nothing about losses.
+5. A run that cannot be trusted (a failed check, a fault that was not carried out or not proven, a part that the
+   model does not know) decides nothing: its passes and its failures are inconclusive, with the reasons in words.
+
+The verdict on the run is the worst of its objectives': fail, then inconclusive, then not observed, then pass.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+import numpy as np
+import pyarrow.compute as pc
+
+from windtunnel.harness.measures import (
+    ENOUGH_BEYOND,
+    Calls,
+    Figure,
+    figure,
+    is_quantile,
+    quantile_percent,
+    requests,
+)
+from windtunnel.harness.verdict import Judgement, Ruling, Verdict
+from windtunnel.spec.objective import Bound
+from windtunnel.spec.run import Run
+from windtunnel.spec.scenario import Window
+
+NO_DOUBT = 0.001
+"""The probability below which more samples are taken to change nothing."""
+
+WORST_FIRST = (Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVED, Verdict.PASS)
+
+Answer = tuple[Verdict, float | None, str]
+"""Verdict, the metric's value, the reason in words."""
+
+
+def judge(run: Run) -> Ruling:
+    """Every objective of the run's scenario with its verdict, and the verdict on the run."""
+    reasons = distrust(run)
+    judgements = tuple(
+        _judgement(run, window, metric, bound, reasons)
+        for window in run.record.scenario.windows.spans()
+        for metric, bound in run.record.scenario.objectives.get(window.name, {}).items()  # type: ignore[call-overload]
+    )
+    verdicts = {judgement.verdict for judgement in judgements} | ({Verdict.INCONCLUSIVE} if reasons else set())
+    return Ruling(
+        run=run.record.id,
+        verdict=next(verdict for verdict in WORST_FIRST if verdict in verdicts),
+        judgements=judgements,
+        reasons=reasons,
+    )
+
+
+def distrust(run: Run) -> tuple[str, ...]:
+    """Why nothing can be concluded from a run, one sentence each; empty: it can be trusted."""
+    record = run.record
+    reasons = [f"check {check.name} failed: {check.detail}" for check in record.checks if not check.ok]
+    if record.kind == "forecast":
+        return (*reasons, *(f"not modelled: {part}" for part in record.unmodelled))
+    carried_out = Counter(injection.fault for injection in record.injections)
+    for fault in record.scenario.faults:
+        name = f"{fault.kind} {fault.target}"
+        carried_out[name] -= 1
+        if carried_out[name] < 0:
+            reasons.append(f"fault {name} was not carried out")
+    for injection in record.injections:
+        if not injection.evidence:
+            reasons.append(f"fault {injection.fault} is not proven: nobody looked at its effect")
+        reasons += [
+            f"fault {injection.fault} is not proven: {look.what}" for look in injection.evidence if not look.proven
+        ]
+    return tuple(reasons)
+
+
+def _judgement(run: Run, window: Window, metric: str, bound: Bound, reasons: tuple[str, ...]) -> Judgement:
+    verdict, value, reason = _answer(run, window, metric, bound)
+    if reasons and verdict in (Verdict.PASS, Verdict.FAIL):
+        verdict, reason = Verdict.INCONCLUSIVE, f"would {verdict}, but the run cannot be trusted; {reason}"
+    return Judgement(window=window.name, metric=metric, bound=bound, value=value, verdict=verdict, reason=reason)
+
+
+def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
+    needed = {"acknowledged_writes_lost": "writes"}.get(metric, "samples")
+    if metric.startswith("first_token_ms"):
+        needed = "first_token"
+    if needed not in run.record.observes:
+        return Verdict.NOT_OBSERVED, None, f"a {run.record.kind} run does not observe {needed} here"
+    calls = requests(run, window)
+    if not len(calls):
+        return Verdict.INCONCLUSIVE, None, "no request was due in this window"
+    if metric == "acknowledged_writes_lost":
+        return _writes(run, calls, bound)
+    if metric == "recovery_s":
+        return _recovery(run, window, bound)
+    seen = figure(metric, calls)
+    if seen.value is None:
+        return Verdict.INCONCLUSIVE, None, f"none of {len(calls)} requests has a {metric.rpartition('_')[0]}"
+    if is_quantile(metric) and not seen.enough:
+        return _small_quantile(metric, calls, seen, bound)
+    return _held(bound, seen.value), seen.value, _figures(seen, calls)
+
+
+def _held(bound: Bound, value: float) -> Verdict:
+    return Verdict.PASS if bound.holds(value) else Verdict.FAIL
+
+
+def _figures(seen: Figure, calls: Calls) -> str:
+    beyond = "" if seen.beyond is None else f", {seen.beyond} beyond"
+    failed = int((~calls.succeeded).sum())
+    return f"{seen.n} samples{beyond}; {failed} of {len(calls)} requests failed"
+
+
+def _small_quantile(metric: str, calls: Calls, seen: Figure, bound: Bound) -> Answer:
+    """Rule 2, for a quantile with too few samples beyond it."""
+    values = calls.values(metric.rpartition("_")[0])
+    below = quantile_percent(metric) / 100
+    sides = []
+    if bound.max is not None:  # held: at most 1 - q of all values exceed the bound
+        sides.append(_doubtless(int((values > bound.max).sum()), seen.n, 1 - below))
+    if bound.min is not None:  # held: at most q of all values fall short of it
+        sides.append(_doubtless(int((values < bound.min).sum()), seen.n, below))
+    verdict = next(v for v in WORST_FIRST if v in sides)
+    if verdict is Verdict.INCONCLUSIVE:
+        return verdict, seen.value, f"{seen.beyond} of {seen.n} samples beyond the quantile, {ENOUGH_BEYOND} needed"
+    few = f"only {seen.beyond} beyond, yet more could not change the answer"
+    return verdict, seen.value, f"{_figures(seen, calls)}; {few}"
+
+
+def _doubtless(outside: int, n: int, share: float) -> Verdict:
+    """Whether ``outside`` of n samples outside a bound can be chance where a share of them is allowed to be."""
+    if sum(_binomial(k, n, share) for k in range(outside + 1)) < NO_DOUBT:
+        return Verdict.PASS
+    if sum(_binomial(k, n, share) for k in range(outside, n + 1)) < NO_DOUBT:
+        return Verdict.FAIL
+    return Verdict.INCONCLUSIVE
+
+
+def _binomial(k: int, n: int, p: float) -> float:
+    """P(X = k), X ~ B(n, p); by logarithms, since the coefficients outgrow a float."""
+    choose = math.lgamma(n + 1) - math.lgamma(k + 1) - math.lgamma(n - k + 1)
+    return math.exp(choose + k * math.log(p) + (n - k) * math.log1p(-p))
+
+
+def _writes(run: Run, calls: Calls, bound: Bound) -> Answer:
+    """Rule 4."""
+    if not len(run.writes):
+        return Verdict.INCONCLUSIVE, None, "no write was acknowledged in the whole run: nothing could be lost"
+    writes = run.writes.filter(np.isin(run.writes["request"].to_numpy(), calls.request))
+    unknown = writes["found"].null_count
+    lost_ids = writes.filter(pc.equal(writes["found"], False))["id"].to_pylist()
+    lost = len(lost_ids)
+    reason = f"{lost} of {len(writes)} acknowledged writes lost"
+    reason += f" ({', '.join(lost_ids[:3])}{', ...' if lost > 3 else ''})" if lost else ""
+    reason += f", {unknown} could not be looked up" if unknown else ""
+    best, worst = _held(bound, lost), _held(bound, lost + unknown)
+    return best if best is worst else Verdict.INCONCLUSIVE, float(lost), reason
+
+
+def _recovery(run: Run, window: Window, bound: Bound) -> Answer:
+    """Seconds from the last heal to the first request after which none fails until the window's end."""
+    healed_at_s = _healed_at_s(run)
+    calls = requests(run, Window(window.name, healed_at_s, window.end_s))
+    order = np.argsort(calls.at_s, kind="stable")
+    failed = np.flatnonzero(~calls.succeeded[order])
+    good = len(calls) - (failed[-1] + 1 if len(failed) else 0)
+    if not len(calls):
+        return Verdict.INCONCLUSIVE, None, f"no request was due after the heal at {healed_at_s:.1f} s"
+    if not good:
+        return Verdict.FAIL, None, f"requests still fail at the window's end, {window.end_s - healed_at_s:.1f} s after"
+    if good < ENOUGH_BEYOND:
+        return Verdict.INCONCLUSIVE, None, f"only {good} requests succeeded for good, {ENOUGH_BEYOND} needed"
+    seconds = float(calls.at_s[order][len(calls) - good] - healed_at_s) if len(failed) else 0.0
+    reason = (
+        f"{len(failed)} of {len(calls)} requests failed after the heal at {healed_at_s:.1f} s, the last {good} none"
+    )
+    return _held(bound, seconds), seconds, reason
+
+
+def _healed_at_s(run: Run) -> float:
+    """When the last fault was gone: as it was carried out, else at the end of its window."""
+    scenario = run.record.scenario
+    planned = [window.end_s for fault in scenario.faults if (window := scenario.windows.named(fault.at))]
+    return max([injection.healed_at_s for injection in run.record.injections] or planned)
