@@ -1,4 +1,4 @@
-"""Real servers for these tests: PostgreSQL and Valkey from their wheels, our own services in threads of this process."""
+"""Real servers for these tests: PostgreSQL and Valkey from their wheels, our own services in threads."""
 
 from __future__ import annotations
 
