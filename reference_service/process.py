@@ -9,7 +9,10 @@ from windtunnel.reference_service.environment import Environment
 
 @dataclass(frozen=True)
 class ProcessSettings:
-    """HOST, PORT (0: any free one), COMPONENT, REPLICA, SEED and OTEL_EXPORTER_OTLP_ENDPOINT (None: no traces)."""
+    """HOST, PORT (0: any free one), COMPONENT, REPLICA, SEED, OTEL_EXPORTER_OTLP_ENDPOINT (None: no traces).
+
+    DRAIN_NOTICE_MS is how long readiness fails before the listening socket closes (see serving).
+    """
 
     host: str
     port: int
@@ -17,6 +20,7 @@ class ProcessSettings:
     replica: str
     seed: int
     otlp_endpoint: str | None
+    drain_notice_s: float
 
     @classmethod
     def read(cls, environment: Environment) -> ProcessSettings:
@@ -30,4 +34,5 @@ class ProcessSettings:
             replica=environment.text("REPLICA", f"{component}.0"),
             seed=environment.whole("SEED"),
             otlp_endpoint=environment.url(otlp, "http", "https") if environment.has(otlp) else None,
+            drain_notice_s=environment.milliseconds_as_s("DRAIN_NOTICE_MS", 500, zero=True),
         )

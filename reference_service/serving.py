@@ -28,8 +28,8 @@ class Drain:
     seconds) bounds how long running requests may take to finish after that.
     """
 
-    notice_s: float = 0.3
-    limit_s: int = 30
+    notice_s: float
+    limit_s: int
     asked_at_s: float | None = None
 
     @property

@@ -18,8 +18,9 @@ def main() -> None:
     except SettingError as error:
         exit_on(error)
     # A request may use the LLM's whole deadline and two database operations; no time-out of its own is needed.
-    drain = Drain(limit_s=math.ceil(settings.llm.deadline_s + 2 * settings.database.timeout_s))
     process = settings.process
+    limit_s = math.ceil(settings.llm.deadline_s + 2 * settings.database.timeout_s)
+    drain = Drain(notice_s=process.drain_notice_s, limit_s=limit_s)
     app = build_app(settings, drain)
     Server(app, name=process.replica, host=process.host, port=process.port, drain=drain).run()
 

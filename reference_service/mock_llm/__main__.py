@@ -16,7 +16,9 @@ def main() -> None:
         settings = MockSettings.read(os.environ)
     except SettingError as error:
         exit_on(error)
-    drain, process = Drain(), settings.process
+    process = settings.process
+    # Answers take seconds; a caller that waits longer than this has given up.
+    drain = Drain(notice_s=process.drain_notice_s, limit_s=30)
     app = MockLlm(settings, drain)
     Server(app, name=process.replica, host=process.host, port=process.port, drain=drain).run()
 

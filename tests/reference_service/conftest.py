@@ -142,9 +142,11 @@ class Running:
         self.url = "http://{}:{}".format(*self.server.address)
         self.client = httpx.Client(base_url=self.url, timeout=20)
 
-    def stop(self) -> None:
+    def begin_stop(self) -> None:
         self.client.close()
         self.server.should_exit = True
+
+    def end_stop(self) -> None:
         self._thread.join(timeout=20)
         assert not self._thread.is_alive(), "the server did not stop"
 
@@ -158,14 +160,17 @@ class Running:
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Running]]:
     """Serves an ASGI application until the test ends."""
-    with contextlib.ExitStack() as stack:
+    all_running: list[Running] = []
 
-        def start(app: object, drain: Drain | None = None) -> Running:
-            running = Running(app, drain or Drain(notice_s=0.0, limit_s=2))
-            stack.callback(running.stop)
-            return running
+    def start(app: object, drain: Drain | None = None) -> Running:
+        all_running.append(Running(app, drain or Drain(notice_s=0.0, limit_s=2)))
+        return all_running[-1]
 
-        yield start
+    yield start
+    for running in all_running:  # all at once: each takes a few ticks
+        running.begin_stop()
+    for running in all_running:
+        running.end_stop()
 
 
 MOCK_ENVIRONMENT = {

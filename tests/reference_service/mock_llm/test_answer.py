@@ -1,6 +1,7 @@
 """Answers and their pace depend on the seed and the request, and on nothing else."""
 
 import pytest
+
 from windtunnel.reference_service.mock_llm.answer import compose, digest_of, input_tokens, pace
 from windtunnel.reference_service.mock_llm.distributions import Distribution
 
@@ -67,5 +68,7 @@ def test_a_stop_sequence_ends_the_answer_before_it():
 
 def test_prompts_are_measured_in_tokens_of_about_four_characters():
     blocks = [{"type": "text", "text": "x" * 40}]
-    assert input_tokens(request("x" * 40)) == input_tokens(request(messages=[{"role": "user", "content": blocks}])) == 13
+    assert (
+        input_tokens(request("x" * 40)) == input_tokens(request(messages=[{"role": "user", "content": blocks}])) == 13
+    )
     assert input_tokens(request("x" * 40, system="y" * 8)) == 15

@@ -5,6 +5,7 @@ from random import Random
 from statistics import fmean, median, stdev
 
 import pytest
+
 from windtunnel.reference_service.environment import SettingError
 from windtunnel.reference_service.mock_llm.distributions import Distribution
 

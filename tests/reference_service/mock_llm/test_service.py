@@ -96,9 +96,7 @@ def test_one_slot_serves_two_requests_in_twice_the_time(start_mock):
     mock = start_mock(SLOTS="1", FIRST_TOKEN_MS=constant(300), TOKEN_MS=constant(0))
     began_s = time.perf_counter()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        took_s = sorted(
-            pool.map(lambda _: (ask(mock).raise_for_status(), time.perf_counter() - began_s)[1], range(2))
-        )
+        took_s = sorted(pool.map(lambda _: (ask(mock).raise_for_status(), time.perf_counter() - began_s)[1], range(2)))
     assert 0.3 <= took_s[0] < 0.5
     assert 0.6 <= took_s[1] < 0.8
     ledger = mock.ledger()

@@ -3,6 +3,7 @@
 import asyncio
 
 import pytest
+
 from windtunnel.reference_service.mock_llm.slots import DecodeSlots, QueueFull
 
 

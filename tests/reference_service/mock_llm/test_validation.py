@@ -3,6 +3,7 @@
 import json
 
 import pytest
+
 from windtunnel.reference_service.mock_llm.validation import VERSIONS, ApiError, check_headers, parse
 
 NEW, OLD = VERSIONS
