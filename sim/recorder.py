@@ -1,0 +1,87 @@
+"""Rows of a simulated run, collected one by one and ordered at the end. Used by the engine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+from windtunnel.spec.run import SAMPLES, SERIES, SPANS, WRITES
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A row of spec.run.SAMPLES."""
+
+    request: int
+    flow: str
+    intended_s: float
+    sent_s: float
+    first_token_s: float | None
+    done_s: float
+    outcome: str
+    status: int | None
+    error: str | None
+    tokens: int | None
+
+
+@dataclass(frozen=True)
+class Span:
+    """A row of spec.run.SPANS."""
+
+    request: int
+    kind: str
+    caller: str
+    callee: str
+    op: str
+    replica: str
+    attempt: int
+    start_s: float
+    duration_ms: float
+    outcome: str
+    wait_ms: float | None
+    first_token_ms: float | None
+    tokens: int | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A row of spec.run.SERIES."""
+
+    name: str
+    component: str
+    at_s: float
+    value: float
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What an engine hands back."""
+
+    samples: pa.Table
+    spans: pa.Table
+    writes: pa.Table
+    series: pa.Table
+
+
+class Recorder:
+    """Collects."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self.samples: list[Sample] = []
+        self.spans: list[Span] = []
+        self.series: list[Reading] = []
+
+    def tables(self) -> Tables:
+        """Samples by request; spans by request, then start, a caller before its callee."""
+        self.samples.sort(key=lambda row: row.request)
+        self.spans.sort(key=lambda row: (row.request, row.start_s, -row.duration_ms, row.kind, row.callee, row.op))
+        return Tables(
+            _table(self.samples, SAMPLES), _table(self.spans, SPANS), WRITES.empty_table(), _table(self.series, SERIES)
+        )
+
+
+def _table(rows: list[Sample] | list[Span] | list[Reading], schema: pa.Schema) -> pa.Table:
+    columns = zip(*(tuple(vars(row).values()) for row in rows), strict=True) if rows else ((),) * len(schema)
+    return pa.table([pa.array(column, field.type) for column, field in zip(columns, schema, strict=True)], schema)
