@@ -32,7 +32,7 @@ class Problem:
         place = ":".join(str(part) for part in (self.file, self.line) if part)
         where = ": ".join(part for part in (place, self.path) if part)
         hint = f"; did you mean {self.suggestion!r}?" if self.suggestion else ""
-        return f"{where}: found {self.found}, expected {self.expected}{hint}"
+        return f"{where}{': ' if where else ''}found {self.found}, expected {self.expected}{hint}"
 
 
 class SpecError(ValueError):

@@ -49,10 +49,22 @@ CoreLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: float(node
 
 def read(path: Path, model: type[Model]) -> Model:
     """The spec in a YAML (or JSON) file. SpecError with every mistake; also where the file cannot be read."""
+    return parse(_text(path), model, str(path))
+
+
+def plain(path: Path) -> dict[str, Any]:
+    """What a file says, unchecked: enough to tell which kind of file it is. SpecError where it is no mapping."""
+    data, _ = _compose(_text(path), str(path))
+    if not isinstance(data, dict):
+        raise SpecError([Problem("", _show(data), "keys and values", str(path))])
+    return data
+
+
+def _text(path: Path) -> str:
     try:
         if path.stat().st_size > LARGEST_BYTES:
             raise SpecError([Problem("", f"{path.stat().st_size:,} bytes", f"at most {LARGEST_BYTES:,}", str(path))])
-        text = path.read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         beside = [entry.name for entry in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
         hint = did_you_mean(path.name, beside)
@@ -63,7 +75,6 @@ def read(path: Path, model: type[Model]) -> Model:
         raise SpecError([Problem("", f"byte {error.object[error.start]:#04x}", "text in UTF-8", str(path))]) from None
     except OSError as error:
         raise SpecError([Problem("", error.strerror or str(error), "a readable file", str(path))]) from None
-    return parse(text, model, str(path))
 
 
 def parse(text: str, model: type[Model], file: str = "") -> Model:

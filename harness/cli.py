@@ -1,0 +1,513 @@
+"""The command line: words in, a verdict and an exit code out. Everything it does is done elsewhere.
+
+Exit codes: 0 all passed, 1 an objective failed, 2 bad input, 3 inconclusive (or the harness broke),
+4 something could not be cleaned up.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from windtunnel.spec.problem import Problem, SpecError, did_you_mean
+
+EPILOG = "Exit codes: 0 all passed, 1 an objective failed, 2 bad input, 3 inconclusive, 4 not cleaned up."
+
+app = typer.Typer(
+    name="windtunnel",
+    help="A wind tunnel for AI-service architectures: one scenario, [bold]forecast[/bold] by a capacity model and "
+    "[bold]measured[/bold] on the real stack, judged by the same objectives; the error of the forecast is printed too.",
+    epilog=EPILOG,
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+Scenarios = Annotated[
+    list[str], typer.Argument(metavar="SCENARIO...", help="Built-in names (baseline, llm_timeouts, ...) or files.")
+]
+Settings = Annotated[
+    list[str], typer.Option("--set", metavar="KEY=VALUE", help="Change the scenario: [cyan]load.rate_per_s=50[/cyan].")
+]
+Seed = Annotated[int | None, typer.Option(min=0, help="Instead of the scenario's own seed.")]
+AsJson = Annotated[bool, typer.Option("--json", help="The answer as JSON on standard output.")]
+Html = Annotated[Path | None, typer.Option("--report", metavar="FILE", help="Also write one self-contained HTML page.")]
+JUnit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Also write JUnit XML, for CI.")]
+BackendName = Annotated[str, typer.Option("--backend", help="embedded (real servers as processes) or containers.")]
+ParametersFile = Annotated[
+    str | None, typer.Option("--parameters", metavar="FILE", help="Instead of the last calibration's parameters.")
+]
+
+
+@app.command()
+def demo(
+    report: Annotated[Path, typer.Option(help="Where the HTML page goes.")] = Path(".windtunnel/demo.html"),
+    backend: BackendName = "embedded",
+    as_json: AsJson = False,
+) -> None:
+    """The main job from end to end: start, calibrate, forecast, measure under a fault, judge, compare, report.
+
+    Runs the scenario [cyan]llm_timeouts[/cyan] on the architecture [cyan]scale[/cyan]: Envoy in front of two app
+    replicas, PostgreSQL, Valkey and a mock LLM, with a real Toxiproxy on every link. About 80 seconds; the very
+    first time a few minutes, since Toxiproxy may have to be built.
+    """
+    from windtunnel.harness.demo import demonstrate
+    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+    from windtunnel.harness.telling import Telling
+
+    with Telling() as tell:
+        shown = demonstrate(tell, backend=_backend(backend))
+    pair = Pair(shown.measured, shown.measured_ruling, shown.forecast, shown.forecast_ruling, shown.comparison)
+    write_html([pair], report)
+    write_junit([pair], report.with_suffix(".xml"))
+    _answer([pair], as_json, print_pair, as_data)
+    Console(stderr=True).print(f"report: {report}", markup=False, highlight=False)
+    raise typer.Exit(shown.measured_ruling.exit_code)
+
+
+@app.command()
+def run(
+    scenarios: Scenarios,
+    settings: Settings = [],  # noqa: B006 (typer reads it, nobody changes it)
+    seed: Seed = None,
+    backend: BackendName = "embedded",
+    forecast_first: Annotated[
+        bool,
+        typer.Option("--forecast/--no-forecast", help="Store a forecast before the run, and print its error after."),
+    ] = True,
+    parameters_file: ParametersFile = None,
+    html: Html = None,
+    junit: JUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure scenarios on the real stack, and judge them.
+
+    Where the architecture has been calibrated, the forecast is stored [bold]before[/bold] the run starts and its
+    error is printed afterwards.
+
+    Example: [cyan]windtunnel run llm_timeouts --set load.rate_per_s=20 --report out.html[/cyan]
+    """
+    _measure(scenarios, settings, seed, backend, forecast_first, False, parameters_file, html, junit, as_json)
+
+
+@app.command()
+def validate(
+    scenarios: Scenarios,
+    settings: Settings = [],  # noqa: B006
+    seed: Seed = None,
+    backend: BackendName = "embedded",
+    within: Annotated[
+        float, typer.Option(min=0, help="Largest relative error of a p50 or p95, in total and per hop, that passes.")
+    ] = 0.15,
+    parameters_file: ParametersFile = None,
+    html: Html = None,
+    junit: JUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast, then run, then the error of the forecast: fails when a p50 or p95 is off by more than --within.
+
+    Calibrate first: [cyan]windtunnel calibrate scale[/cyan], then [cyan]windtunnel validate steady[/cyan].
+    """
+    _measure(scenarios, settings, seed, backend, True, True, parameters_file, html, junit, as_json, within)
+
+
+@app.command()
+def simulate(
+    scenarios: Scenarios,
+    settings: Settings = [],  # noqa: B006
+    seed: Seed = None,
+    parameters_file: ParametersFile = None,
+    html: Html = None,
+    junit: JUnit = None,
+    as_json: AsJson = False,
+) -> None:
+    """Forecast scenarios with the capacity model, and judge the forecasts. Starts nothing.
+
+    The same seed gives the same samples, byte for byte; the digest that is printed says so.
+
+    Example: [cyan]windtunnel simulate llm_timeouts --set load.rate_per_s=80[/cyan]
+    """
+    from windtunnel.harness import catalogue, store
+    from windtunnel.harness.judge import judge
+    from windtunnel.harness.measure import forecast
+    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+
+    pairs = []
+    for word in scenarios:
+        question = catalogue.question(word, _settings(settings, seed))
+        parameters, _ = catalogue.parameters(question.architecture.name, parameters_file)
+        foretold = forecast(question, parameters, _replay("simulate", word, settings, seed))
+        store.save(foretold)
+        pairs.append(Pair(None, None, foretold, judge(foretold), None))
+    _answer(pairs, as_json, print_pair, as_data)
+    _write(pairs, html, junit, write_html, write_junit)
+    raise typer.Exit(_worst(pair.forecast_ruling.exit_code for pair in pairs if pair.forecast_ruling))
+
+
+@app.command()
+def calibrate(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="mvp, scale, or a file.")],
+    rate: Annotated[
+        float, typer.Option(min=0.1, max=1000, help="Requests per second: low enough that nobody waits.")
+    ] = 5.0,
+    seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long to measure.")] = 60.0,
+    like: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Take flows and prompts from this scenario.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    backend: BackendName = "embedded",
+    out: Annotated[Path | None, typer.Option(help="Instead of .windtunnel/parameters/ARCH.json.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure an architecture at low load, and keep the parameters that forecasts rest on.
+
+    Example: [cyan]windtunnel calibrate scale --like baseline[/cyan]
+    """
+    from windtunnel.harness import catalogue
+    from windtunnel.harness.judge import judge
+    from windtunnel.harness.measure import calibrated, command, low_load, measured, started
+    from windtunnel.harness.report import print_parameters
+    from windtunnel.harness.telling import Telling
+
+    subject, deployment = catalogue.architecture(architecture)
+    load = catalogue.question(like).scenario.load if like else None
+    question = low_load(subject, deployment, rate_per_s=rate, seconds=seconds, seed=seed, like=load)
+    with (
+        Telling() as tell,
+        started(subject, deployment, backend=_backend(backend), seed=seed, tell=tell) as stack,
+    ):
+        found = measured(
+            question, stack, tell=tell, replay=command("calibrate", architecture, "--rate", rate, "--seed", seed)
+        )
+    ruling = judge(found)
+    parameters, digest, file = calibrated([found], out)
+    if as_json:
+        print(json.dumps({"file": str(file), "digest": digest, "run": found.record.id, "verdict": ruling.verdict}))
+    else:
+        print_parameters(parameters, digest, file)
+        for reason in ruling.reasons:
+            print(f"{ruling.verdict}: {reason}", file=sys.stderr)
+    raise typer.Exit(ruling.exit_code)
+
+
+@app.command()
+def compare(
+    forecast: Annotated[str, typer.Argument(help="A forecast's id or folder.")],
+    measured: Annotated[str, typer.Argument(help="A measured run's id or folder.")],
+    html: Html = None,
+    as_json: AsJson = False,
+) -> None:
+    """The error of a forecast against a measured run, per metric, in total and per hop."""
+    from windtunnel.harness import catalogue, store
+    from windtunnel.harness.compare import compare as compared
+    from windtunnel.harness.judge import judge
+    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+
+    foretold, happened = store.load(forecast), store.load(measured)
+    for found, kind in ((foretold, "forecast"), (happened, "measured")):
+        if found.record.kind != kind:
+            raise SpecError([Problem("", f"{found.record.id}, a {found.record.kind} run", f"a {kind} one there")])
+    provenance = None
+    try:
+        parameters, digest = catalogue.parameters(foretold.record.architecture.name)
+        provenance = parameters.provenance if digest == foretold.record.parameters else None
+    except SpecError:
+        pass  # the parameters are gone: the runs can still be compared
+    pair = Pair(happened, judge(happened), foretold, judge(foretold), compared(foretold, happened, provenance))
+    _answer([pair], as_json, print_pair, as_data)
+    _write([pair], html, None, write_html, write_junit)
+
+
+@app.command()
+def report(
+    runs: Annotated[
+        list[str], typer.Argument(metavar="RUN...", help="Ids or folders; a forecast goes with the next run.")
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page.")] = Path("windtunnel.html"),
+    junit: JUnit = None,
+) -> None:
+    """One self-contained HTML page for stored runs.
+
+    Example: [cyan]windtunnel report FORECAST MEASURED -o page.html[/cyan]
+    """
+    from windtunnel.harness import store
+    from windtunnel.harness.compare import compare as compared
+    from windtunnel.harness.judge import judge
+    from windtunnel.harness.report import Pair, write_html, write_junit
+
+    pairs: list[Pair] = []
+    waiting = None
+    for word in runs:
+        found = store.load(word)
+        if found.record.kind == "forecast":
+            if waiting is not None:
+                pairs.append(Pair(None, None, waiting, judge(waiting), None))
+            waiting = found
+        else:
+            comparison = compared(waiting, found) if waiting else None
+            pairs.append(Pair(found, judge(found), waiting, judge(waiting) if waiting else None, comparison))
+            waiting = None
+    if waiting is not None:
+        pairs.append(Pair(None, None, waiting, judge(waiting), None))
+    _write(pairs, out, junit, write_html, write_junit)
+    print(out)
+
+
+@app.command()
+def check(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...")],
+    as_json: AsJson = False,
+) -> None:
+    """Read scenario, architecture, deployment and parameter files, and tell every mistake by line and key."""
+    from windtunnel.harness import catalogue
+    from windtunnel.spec.reading import plain, read
+    from windtunnel.spec.schema import FILES, kind_of
+
+    problems: list[Problem] = []
+    for file in files:
+        try:
+            kind = kind_of(set(plain(file)))
+            if kind is None:
+                raise SpecError([Problem("", "no key that we know", f"a file of {', '.join(FILES)}", str(file))])
+            if kind == "scenario":
+                catalogue.question(str(file.resolve()))
+            else:
+                read(file, FILES[kind])
+        except SpecError as error:
+            problems += error.problems
+    if as_json:
+        print(json.dumps([problem.__dict__ for problem in problems], indent=1))
+    else:
+        for problem in problems:
+            print(problem, file=sys.stderr)
+        if not problems:
+            print(f"{len(files)} file{'s' if len(files) > 1 else ''} without a mistake")
+    raise typer.Exit(2 if problems else 0)
+
+
+@app.command()
+def schema(name: Annotated[str, typer.Argument(help="architecture, deployment, scenario or parameters.")]) -> None:
+    """JSON Schema of a kind of file, for editors.
+
+    Example: [cyan]windtunnel schema scenario > scenario.schema.json[/cyan]
+    """
+    from windtunnel.spec.schema import FILES, json_schema
+
+    if name not in FILES:
+        raise SpecError([Problem("", repr(name), f"one of {', '.join(FILES)}", suggestion=did_you_mean(name, FILES))])
+    print(json.dumps(json_schema(name), indent=1))
+
+
+@app.command()
+def up(
+    architecture: Annotated[str, typer.Argument(metavar="ARCH", help="mvp, scale, or a file.")],
+    seed: Annotated[int, typer.Option(min=0)] = 1,
+    backend: BackendName = "embedded",
+    logs: Annotated[Path | None, typer.Option(help="Keep the logs in this folder.")] = None,
+) -> None:
+    """Start an architecture, show its addresses, and keep it until Ctrl-C."""
+    from windtunnel.harness import catalogue
+    from windtunnel.harness.measure import started
+    from windtunnel.harness.report import print_stack
+    from windtunnel.harness.telling import Telling
+
+    subject, deployment = catalogue.architecture(architecture)
+    pause = threading.Event()
+    with Telling() as tell:
+        tell.stage(f"starting {subject.name}")
+        starting = started(subject, deployment, backend=_backend(backend), seed=seed, tell=tell, keep_logs=logs)
+        with starting as stack:
+            tell.__exit__(None, None, None)
+            print_stack(stack)
+            while not (gone := stack.dead()):
+                pause.wait(1)
+            print("\n".join(gone), file=sys.stderr)
+    raise typer.Exit(3)
+
+
+@app.command()
+def doctor(as_json: AsJson = False) -> None:
+    """What this machine has of what runs need: processor, servers, Toxiproxy, Docker, cache."""
+    from windtunnel.harness.doctor import findings
+
+    found = findings()
+    if as_json:
+        print(json.dumps([item.model_dump() for item in found], indent=1))
+    else:
+        width = max(len(item.subject) for item in found)
+        for item in found:
+            mark = "ok     " if item.ok else "missing" if item.needed else "absent "
+            print(f"{mark}  {item.subject:<{width}}  {item.detail}")
+    raise typer.Exit(0 if all(item.ok or not item.needed for item in found) else 3)
+
+
+@app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def test(context: typer.Context) -> None:
+    """Test Windtunnel itself, in a checkout; arguments go to pytest.
+
+    Everything but the measured scenarios runs in parallel; those run alone afterwards, so that they measure the
+    service and not the neighbours.
+    """
+    root = Path(__file__).resolve().parent.parent
+    if not (root / "tests").is_dir():
+        raise SpecError([Problem("", "an installed package", "a checkout of the repository, with its tests")])
+    pytest = [sys.executable, "-m", "pytest"]
+    environment = os.environ | {"PYTHONPATH": ""}
+    if context.args:
+        raise typer.Exit(subprocess.run([*pytest, *context.args], cwd=root, env=environment, check=False).returncode)
+    parallel = subprocess.run([*pytest, "-n", "2", "-m", "not measured"], cwd=root, env=environment, check=False)
+    alone = subprocess.run([*pytest, "-m", "measured"], cwd=root, env=environment, check=False)
+    raise typer.Exit(parallel.returncode or alone.returncode)
+
+
+def _measure(
+    words: list[str],
+    settings: list[str],
+    seed: int | None,
+    backend: str,
+    forecast_first: bool,
+    forecast_needed: bool,
+    parameters_file: str | None,
+    html: Path | None,
+    junit: Path | None,
+    as_json: bool,
+    within: float | None = None,
+) -> None:
+    from windtunnel.harness import catalogue, store
+    from windtunnel.harness.compare import compare as compared
+    from windtunnel.harness.judge import judge
+    from windtunnel.harness.measure import forecast, measured, started
+    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+    from windtunnel.harness.telling import Telling
+
+    chosen = _backend(backend)
+    # all files are read before anything is started: a mistake in the last one must not cost the first one's run
+    questions = [(word, catalogue.question(word, _settings(settings, seed))) for word in words]
+    known = {}
+    for _, question in questions:
+        name = question.architecture.name
+        try:
+            known[name] = catalogue.parameters(name, parameters_file)[0] if forecast_first else None
+        except SpecError:
+            if forecast_needed or parameters_file:
+                raise
+            known[name] = None
+    pairs: list[Pair] = []
+    with Telling() as tell:
+        for word, question in questions:
+            parameters = known[question.architecture.name]
+            foretold = None
+            if parameters is not None:
+                tell.stage("forecasting")
+                foretold = forecast(question, parameters, _replay("simulate", word, settings, seed))
+                store.save(foretold)
+            with started(
+                question.architecture, question.deployment, backend=chosen, seed=question.scenario.seed, tell=tell
+            ) as stack:
+                happened = measured(question, stack, tell=tell, replay=_replay("run", word, settings, seed))
+            comparison = compared(foretold, happened, parameters.provenance) if foretold and parameters else None
+            ruling = judge(foretold) if foretold else None
+            pairs.append(Pair(happened, judge(happened), foretold, ruling, comparison))
+    _answer(pairs, as_json, print_pair, as_data)
+    _write(pairs, html, junit, write_html, write_junit)
+    code = _worst(pair.measured_ruling.exit_code for pair in pairs if pair.measured_ruling)
+    if within is not None and code == 0:
+        off = [
+            error
+            for pair in pairs
+            if pair.comparison
+            for error in pair.comparison.errors
+            if error.metric.endswith(("_p50", "_p95")) and abs(error.error) > within
+        ]
+        for error in off:
+            where = f"{error.window} {error.subject} {error.metric}"
+            print(f"forecast off by {error.error:+.1%}, more than {within:.0%}: {where}", file=sys.stderr)
+        code = 1 if off else 0
+    raise typer.Exit(code)
+
+
+def _answer(pairs: list[Any], as_json: bool, show: Any, data: Any) -> None:
+    if as_json:
+        print(json.dumps([data(pair) for pair in pairs], indent=1))
+    else:
+        for pair in pairs:
+            show(pair)
+
+
+def _write(pairs: list[Any], html: Path | None, junit: Path | None, write_html: Any, write_junit: Any) -> None:
+    if html is not None:
+        write_html(pairs, html)
+    if junit is not None:
+        write_junit(pairs, junit)
+
+
+def _settings(settings: list[str], seed: int | None) -> tuple[str, ...]:
+    return (*settings, *([f"seed={seed}"] if seed is not None else []))
+
+
+def _replay(name: str, word: str, settings: list[str], seed: int | None) -> str:
+    from windtunnel.harness.measure import command
+
+    changed = [part for setting in settings for part in ("--set", setting)]
+    return command(name, word, *changed, *(["--seed", seed] if seed is not None else []))
+
+
+def _backend(word: str) -> Any:
+    known = ("embedded", "containers")
+    if word not in known:
+        raise SpecError(
+            [Problem("--backend", repr(word), f"one of {', '.join(known)}", suggestion=did_you_mean(word, known))]
+        )
+    return word
+
+
+def _worst(codes: Any) -> int:
+    """1 says more than 3: an objective that failed in one scenario failed, whatever the others could not tell."""
+    found = set(codes)
+    return next((code for code in (4, 2, 1, 3) if code in found), 0)
+
+
+def main() -> None:
+    """Run a command; a user's mistake is a sentence, never a traceback."""
+    from windtunnel.harness.errors import HarnessError
+    from windtunnel.harness.stack.errors import LeftBehind, StackError
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _end)
+    try:
+        app()
+    except SpecError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
+    except LeftBehind as error:
+        print(error, file=sys.stderr)
+        sys.exit(4)
+    except (StackError, HarnessError) as error:
+        print(error, file=sys.stderr)
+        sys.exit(3)
+    except BrokenPipeError:
+        # whoever read our output has gone away: nothing is wrong with us
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+
+
+def _end(number: int, _: object) -> None:
+    """Ctrl-C and SIGTERM leave through every context manager, so that all is ended; a second one changes nothing."""
+    for again in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(again, signal.SIG_IGN)
+    print("\nending everything that was started", file=sys.stderr)
+    raise SystemExit(128 + number)
+
+
+if __name__ == "__main__":
+    main()
