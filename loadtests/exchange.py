@@ -149,8 +149,12 @@ def _read_stream(stream: HTTPSocketResponse, answer: Answer, clock: RunClock) ->
 
 def _keep_fields(data: bytes, answer: Answer) -> None:
     try:
-        answer.fields.update(json.loads(data))
-    except (ValueError, TypeError):
+        content = json.loads(data)
+    except ValueError:
+        content = None
+    if isinstance(content, dict):
+        answer.fields.update(content)
+    else:
         answer.fail("error", "answer is no JSON object")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,15 +41,16 @@ def plan(directory: Path, url: str, flows: dict[str, Any], **more: Any) -> LoadP
     """A plan with a plain load of 20 requests per second for a second, flows alike."""
     load = {"arrivals": "constant", "rate_per_s": 20, "flows": dict.fromkeys(flows, 1)} | more.pop("load", {})
     defaults = {"duration_s": 1, "seed": 7, "timeout_ms": 5000, "nonce": "00112233aabbccdd", "zero_unix_s": None}
-    values = defaults | {"entry_url": url, "load": load, "flows": flows, "output": str(directory / "out")} | more
+    values = defaults | {"entry_url": url, "load": load, "flows": flows, "output": str(directory)} | more
     return LoadPlan.model_validate(values)
 
 
-def start(directory: Path, plan: LoadPlan) -> subprocess.Popen[str]:
+def start(plan: LoadPlan, program: Sequence[str] = ("-m", "windtunnel.loadtests")) -> subprocess.Popen[str]:
     """The process; its standard streams are pipes."""
-    file = directory / "plan.json"
+    plan.output.mkdir(parents=True)
+    file = plan.output / "plan.json"
     file.write_text(plan.model_dump_json(by_alias=True))
-    command = [sys.executable, "-m", "windtunnel.loadtests", str(file)]
+    command = [sys.executable, *program, str(file)]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 
@@ -71,6 +73,6 @@ def finish(process: subprocess.Popen[str], plan: LoadPlan, before: str = "") -> 
     )
 
 
-def generate(directory: Path, plan: LoadPlan) -> Generated:
+def generate(plan: LoadPlan) -> Generated:
     """One run from start to end."""
-    return finish(start(directory, plan), plan)
+    return finish(start(plan), plan)
