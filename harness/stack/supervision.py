@@ -166,14 +166,16 @@ class Supervisor:
         stdin: Path | None = None,
         user: User | None = None,
         nice: int = 0,
+        wave: int = 9,
         stop_signal: int = signal.SIGTERM,
         urgent_signal: int = signal.SIGKILL,
         grace_s: float = 3.0,
     ) -> Child:
         """Start a process that dies with the command.
 
-        Its environment is ``environment`` and nothing else; its output is appended to ``log``. At the end it gets
-        ``stop_signal`` and ``grace_s`` seconds; after the command's death ``urgent_signal``. Raises NotReady when it
+        Its environment is ``environment`` and nothing else; its output is appended to ``log``. At the end the children
+        with the highest ``wave`` go first: they get ``stop_signal`` and ``grace_s`` seconds. After the command's death
+        all get their ``urgent_signal`` at once. Raises NotReady when it
         cannot be started, Lost when the supervisor is gone.
         """
         child = Child(self, name, log)
@@ -189,6 +191,7 @@ class Supervisor:
                 uid=user.uid if user else None,
                 gid=user.gid if user else None,
                 nice=nice,
+                wave=wave,
                 stop_signal=stop_signal,
                 urgent_signal=urgent_signal,
                 grace_s=grace_s,
@@ -248,7 +251,7 @@ class Supervisor:
         self.request("remove", path=str(directory))
 
     def close(self) -> None:
-        """End everything, in the reverse order of its start. Twice is once. LeftBehind names what stayed."""
+        """End everything, wave by wave. Twice is once. LeftBehind names what stayed."""
         if self._closed:
             return
         self._closed = True

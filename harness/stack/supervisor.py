@@ -7,7 +7,7 @@ library and has one thread. Requests and answers are JSON, one a line; what happ
 However the command ends, this process
 
 1. has the heal calls of every lease sent, then
-2. ends the children in the reverse order of their start, and every descendant of theirs (it is their subreaper), then
+2. ends the children wave by wave, the highest first, and every descendant of theirs (it is their subreaper), then
 3. runs the commands that were left for the end, and removes the directories that were entrusted to it.
 
 It learns of the command's death by the end of the socket and by a pidfd; it also watches the process in
@@ -43,7 +43,7 @@ MARKER = "WINDTUNNEL_STACK"
 """In the environment of every child: the directory of the stack it belongs to."""
 LAUNCHER = "WINDTUNNEL_LAUNCHER_PID"
 LEDGER = "ledger.jsonl"
-PREFIX = "windtunnel-"
+PREFIX = "windtunnel-stack-"
 
 HEAL_TIMEOUT_S = 1.0
 HEAL_ALL_TIMEOUT_S = 1.5
@@ -171,6 +171,7 @@ class Child:
 
     name: str
     process: subprocess.Popen[bytes]
+    wave: int
     stop_signal: int
     urgent_signal: int
     grace_s: float
@@ -367,7 +368,12 @@ class Supervisor:
         found = stat(process.pid)
         self._ledger.write("process", [process.pid, found.started if found else 0])
         self._children[process.pid] = Child(
-            request["name"], process, request["stop_signal"], request["urgent_signal"], request["grace_s"]
+            name=request["name"],
+            process=process,
+            wave=request["wave"],
+            stop_signal=request["stop_signal"],
+            urgent_signal=request["urgent_signal"],
+            grace_s=request["grace_s"],
         )
         return process.pid
 
@@ -416,17 +422,14 @@ class Supervisor:
             if time.monotonic() < enough:
                 self._heal(lease)
         self._leases.clear()
-        order = list(reversed(self._children.values()))
-        if urgent:
-            for child in order:
-                kill(child.process.pid, child.urgent_signal)
-                kill(child.process.pid, signal.SIGCONT)
-            self._await(order, URGENT_GRACE_S)
-        else:
-            for child in order:
-                kill(child.process.pid, child.stop_signal)
+        waves: dict[int, list[Child]] = {}
+        for child in self._children.values():
+            waves.setdefault(0 if urgent else child.wave, []).append(child)
+        for _, wave in sorted(waves.items(), reverse=True):
+            for child in wave:
+                kill(child.process.pid, child.urgent_signal if urgent else child.stop_signal)
                 kill(child.process.pid, signal.SIGCONT)  # a stopped process could not obey
-                self._await([child], child.grace_s)
+            self._await(wave, URGENT_GRACE_S if urgent else max(child.grace_s for child in wave))
         self._end_descendants()
         for argv in self._at_exit:
             if not finish(argv):

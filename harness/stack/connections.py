@@ -1,0 +1,76 @@
+"""Who is connected to whom, from /proc/net/tcp and the open files of processes. Used to show that nobody goes around
+a proxy. Linux; the processes of other users are seen by root only.
+
+Format: https://www.kernel.org/doc/html/latest/networking/proc_net_tcp.html
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from windtunnel.harness.stack.supervisor import descendants, processes
+
+ESTABLISHED, LISTEN = "01", "0A"
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One end of an established connection."""
+
+    local: str
+    """host:port"""
+    remote: str
+    inode: int
+
+
+def outgoing(pid: int) -> tuple[Connection, ...]:
+    """The established connections that a process and its descendants opened, not those that they accepted."""
+    everyone = list(processes())
+    inodes: set[int] = set()
+    for process in (pid, *(process.pid for process in descendants(pid, everyone))):
+        inodes |= socket_inodes(process)
+    own = [(state, connection) for state, connection in sockets() if connection.inode in inodes]
+    listening = {port(connection.local) for state, connection in own if state == LISTEN}
+    return tuple(c for state, c in own if state == ESTABLISHED and port(c.local) not in listening)
+
+
+def socket_inodes(pid: int) -> set[int]:
+    """Inodes of the sockets that a process has open; none when it is gone or not ours to see."""
+    found: set[int] = set()
+    with contextlib.suppress(OSError):
+        for entry in os.scandir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                target = str(Path(entry.path).readlink())
+                if target.startswith("socket:["):
+                    found.add(int(target[8:-1]))
+    return found
+
+
+def sockets() -> Iterator[tuple[str, Connection]]:
+    """State and ends of every TCP socket of this network namespace."""
+    for table in ("tcp", "tcp6"):
+        with contextlib.suppress(OSError):
+            for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+                fields = line.split()
+                yield fields[3], Connection(address(fields[1]), address(fields[2]), int(fields[9]))
+
+
+def address(hexadecimal: str) -> str:
+    """``0100007F:1538`` is 127.0.0.1:5432: 32-bit words in the machine's byte order. IPv4 in IPv6 is shown as IPv4."""
+    host, _, number = hexadecimal.partition(":")
+    words = [int(host[at : at + 8], 16) for at in range(0, len(host), 8)]
+    ip = ipaddress.ip_address(b"".join(word.to_bytes(4, sys.byteorder) for word in words))
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = ip.ipv4_mapped or ip
+    return f"{ip}:{int(number, 16)}"
+
+
+def port(host_and_port: str) -> int:
+    """The port of ``host:port``."""
+    return int(host_and_port.rpartition(":")[2])
