@@ -41,13 +41,13 @@ async def chat(asked: Asked) -> AsyncIterator[bytes]:
 
 def test_a_stall_is_seen_by_every_request_that_should_have_started_in_it(tmp_path: Path) -> None:
     stall_s, stall_from_s = 2.0, 0.5
-    first_at: list[float] = []
+    arrived_at_s: list[float] = []
 
     async def stalling(_: Asked) -> AsyncIterator[bytes]:
         now = time.monotonic()
-        first_at.append(now)
-        if now - first_at[0] >= stall_from_s:
-            await asyncio.sleep(max(0, first_at[0] + stall_from_s + stall_s - now))
+        arrived_at_s.append(now)
+        if now - arrived_at_s[0] >= stall_from_s:
+            await asyncio.sleep(max(0, arrived_at_s[0] + stall_from_s + stall_s - now))
         yield whole(200, {})
 
     # Locust's own statistics are listened to as any listener of its event would
@@ -67,6 +67,8 @@ def test_a_stall_is_seen_by_every_request_that_should_have_started_in_it(tmp_pat
     assert np.median(np.abs(latency_s - truth_s)) < 0.05
     assert np.quantile(latency_s, 0.95) == pytest.approx(np.quantile(truth_s, 0.95), abs=0.05)
     assert latency_s.max() == pytest.approx(stall_s, abs=0.1)
+    # no request waits for another one inside the client
+    assert np.median(np.array(arrived_at_s) - arrived_at_s[0] - intended_s) < 0.02
     locust_ms = [line["locust_ms"] for line in generated.lines if "locust_ms" in line]
     assert sorted(locust_ms) == pytest.approx(sorted(latency_s * 1000))
 
