@@ -66,7 +66,18 @@ def configuration(settings: GatewaySettings) -> dict[str, Any]:
                     "name": "static",
                     "static_layer": {
                         "tracing": {"opentelemetry": {"flush_interval_ms": FLUSH_SPANS_MS, "min_flush_spans": 64}},
-                        "overload": {"global_downstream_max_connections": UNLIMITED},
+                    },
+                }
+            ]
+        },
+        "overload_manager": {
+            "resource_monitors": [
+                {
+                    "name": "envoy.resource_monitors.global_downstream_max_connections",
+                    "typed_config": {
+                        "@type": f"{EXTENSIONS}.resource_monitors.downstream_connections.v3"
+                        ".DownstreamConnectionsConfig",
+                        "max_active_downstream_connections": UNLIMITED,
                     },
                 }
             ]

@@ -16,6 +16,7 @@ import urllib.parse
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from io import BufferedIOBase
 from typing import Any
 
 import pyarrow as pa
@@ -62,12 +63,13 @@ class Span:
             return None
 
     @property
-    def request(self) -> tuple[str, str]:
-        """Method and path of an HTTP span, from the attributes (new names and old) or from its name."""
-        method, _, path = self.name.partition(" ")
-        method = self.first("http.request.method", "http.method") or method
-        path = self.first("url.path", "http.target", "url.full", "http.url", "http.route") or path
-        return str(method), urllib.parse.urlsplit(str(path)).path
+    def request(self) -> tuple[str, str] | None:
+        """Method and path of an HTTP span, from the attributes (new names and old) or from its name; None: unknown."""
+        name_method, _, name_path = self.name.partition(" ")
+        method = str(self.first("http.request.method", "http.method") or name_method)
+        path = str(self.first("url.path", "http.target", "url.full", "http.url", "http.route") or name_path)
+        known = method.isupper() and ("://" in path or path.startswith("/"))
+        return (method, urllib.parse.urlsplit(path).path) if known else None
 
 
 @dataclass
@@ -90,7 +92,8 @@ class Telemetry:
             disable_nagle_algorithm = True
 
             def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"  # Envoy sends so
+                body = unchunk(self.rfile) if chunked else self.rfile.read(int(self.headers.get("Content-Length", 0)))
                 known = self.path == "/v1/traces"
                 if known:
                     telemetry.take(body, self.headers.get("Content-Encoding") == "gzip")
@@ -181,6 +184,17 @@ class Telemetry:
         return table(self.raw(), zero_unix_s, request_of, op_of)
 
 
+def unchunk(stream: BufferedIOBase) -> bytes:
+    """The body of a chunked message (RFC 9112, 7.1), which http.server leaves to us. ValueError on another form."""
+    body = b""
+    while size := int(stream.readline().partition(b";")[0], 16):
+        body += stream.read(size)
+        stream.readline()
+    while stream.readline().strip():  # trailers
+        pass
+    return body
+
+
 def read(body: bytes) -> Iterator[Span]:
     """The client and server spans of one export request."""
     for resource_spans in ExportTraceServiceRequest.FromString(body).resource_spans:
@@ -241,7 +255,7 @@ def table(
             "callee": str(span.first("peer.service", "upstream_cluster", "upstream_cluster.name") or "")
             if calls
             else span.service,
-            "op": operation(span, parent, op_of),
+            "op": operation(span, by_id, op_of),
             "replica": span.instance,
             "attempt": int(span.number("windtunnel.attempt") or 0),
             "start_s": (span.start_ns - zero_ns) / 1e9,
@@ -259,12 +273,19 @@ def table(
 TOKENS = ("windtunnel.output_tokens", "gen_ai.usage.output_tokens")
 
 
-def operation(span: Span, parent: Span | None, op_of: Callable[[str, str], str]) -> str:
-    """What the span names itself, else what the call that it answers names, else by method and path."""
+def operation(span: Span, by_id: Mapping[tuple[bytes, bytes], Span], op_of: Callable[[str, str], str]) -> str:
+    """What the span names itself, else what the call that it answers names, else by method and path.
+
+    Envoy's calls tell neither: they are named as the request that they pass on.
+    """
     named = span.first("windtunnel.op")
-    if named is None and span.kind == "server" and parent and parent.kind == "client":
-        return operation(parent, None, op_of)
-    return str(named) if named is not None else op_of(*span.request)
+    if named is not None:
+        return str(named)
+    parent = by_id.get((span.trace_id, span.parent_id))
+    answers_a_call = span.kind == "server" and parent is not None and parent.kind == "client"
+    if parent and (answers_a_call or span.request is None):
+        return operation(parent, by_id, op_of)
+    return op_of(*span.request) if span.request else "call"
 
 
 def outcome(span: Span, answers: Mapping[tuple[bytes, bytes], Span]) -> str:
