@@ -10,11 +10,11 @@ import contextlib
 import ipaddress
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from windtunnel.harness.stack.supervisor import descendants, processes
+from windtunnel.harness.stack.supervisor import descendants
 
 ESTABLISHED, LISTEN = "01", "0A"
 
@@ -29,15 +29,24 @@ class Connection:
     inode: int
 
 
-def outgoing(pid: int) -> tuple[Connection, ...]:
-    """The established connections that a process and its descendants opened, not those that they accepted."""
-    everyone = list(processes())
+def outgoing(pid: int) -> tuple[str, ...]:
+    """Where a process and its descendants are connected to (host:port); without the connections that they accepted."""
     inodes: set[int] = set()
-    for process in (pid, *(process.pid for process in descendants(pid, everyone))):
+    for process in (pid, *(process.pid for process in descendants(pid))):
         inodes |= socket_inodes(process)
-    own = [(state, connection) for state, connection in sockets() if connection.inode in inodes]
+    return opened((state, connection) for state, connection in sockets() if connection.inode in inodes)
+
+
+def outgoing_of_namespace(pid: int) -> tuple[str, ...]:
+    """The same for all processes of a process's network namespace: for a container."""
+    return opened(sockets(pid))
+
+
+def opened(own: Iterable[tuple[str, Connection]]) -> tuple[str, ...]:
+    """The far ends of established connections whose near end is no port that is listened on."""
+    own = list(own)
     listening = {port(connection.local) for state, connection in own if state == LISTEN}
-    return tuple(c for state, c in own if state == ESTABLISHED and port(c.local) not in listening)
+    return tuple(c.remote for state, c in own if state == ESTABLISHED and port(c.local) not in listening)
 
 
 def socket_inodes(pid: int) -> set[int]:
@@ -52,11 +61,11 @@ def socket_inodes(pid: int) -> set[int]:
     return found
 
 
-def sockets() -> Iterator[tuple[str, Connection]]:
-    """State and ends of every TCP socket of this network namespace."""
+def sockets(pid: int | None = None) -> Iterator[tuple[str, Connection]]:
+    """State and ends of every TCP socket of a process's network namespace, ours by default."""
     for table in ("tcp", "tcp6"):
         with contextlib.suppress(OSError):
-            for line in Path(f"/proc/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
+            for line in Path(f"/proc/{pid or 'self'}/net/{table}").read_text(encoding="ascii").splitlines()[1:]:
                 fields = line.split()
                 yield fields[3], Connection(address(fields[1]), address(fields[2]), int(fields[9]))
 

@@ -6,13 +6,10 @@ the supervisor. Start it with ``EmbeddedStack(architecture, deployment)``, in a 
 
 from __future__ import annotations
 
-import http.client
-import json
 import os
 import platform
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
 from pathlib import Path
@@ -20,8 +17,10 @@ from pathlib import Path
 from windtunnel.chaos.capabilities import HttpCall, Lease, Proxy
 from windtunnel.harness.stack import connections, envoy, postgres, usage, valkey
 from windtunnel.harness.stack.cache import Cache, default_root
-from windtunnel.harness.stack.errors import LeftBehind, Missing, NotReady, NotReset, StackError, tail
+from windtunnel.harness.stack.errors import LeftBehind, Missing, NotReady, NotReset, tail
 from windtunnel.harness.stack.ports import LOOPBACK, Ports
+from windtunnel.harness.stack.ready import Probe, await_ready, http_ready
+from windtunnel.harness.stack.reset import reset_instance, reset_toxiproxy
 from windtunnel.harness.stack.stack import Instance
 from windtunnel.harness.stack.supervision import Child, Supervisor, in_words
 from windtunnel.harness.stack.telemetry import Telemetry
@@ -33,8 +32,6 @@ from windtunnel.spec.deployment import Deployment
 
 PROCESSORS = ("x86_64", "aarch64")
 READY_TIMEOUT_S = 60.0
-POLL_S = 0.02
-ASK_TIMEOUT_S = 2.0
 MOCK_LLM = "windtunnel.reference_service.mock_llm"
 TOXIPROXY = "toxiproxy"
 WAVES = {TOXIPROXY: 0, "database": 1, "cache": 1, "llm": 2, "service": 3, "gateway": 4}
@@ -139,10 +136,9 @@ class EmbeddedStack:
         found = []
         for name in self._wiring.addresses:
             allowed = {proxy.listen for proxy in self.proxies if proxy.caller == name} | {self.telemetry.address}
-            for connection in connections.outgoing(self._children[name].pid):
-                if connection.remote not in allowed:
-                    owner = owners.get(connection.remote, "nobody in the drawing")
-                    found.append(f"{name} talks to {connection.remote} ({owner}) directly")
+            for remote in connections.outgoing(self._children[name].pid):
+                if remote not in allowed:
+                    found.append(f"{name} talks to {remote} ({owners.get(remote, 'nobody in the drawing')}) directly")
         return tuple(dict.fromkeys(found))
 
     def dead(self) -> tuple[str, ...]:
@@ -169,43 +165,13 @@ class EmbeddedStack:
 
     def reset(self) -> None:
         """Empty rows, cached answers, the mock's ledger and toxics. NotReset (a RuntimeError) when not proven."""
-        problems = []
-        for name, address in self._wiring.addresses.items():
-            if problem := self._reset_instance(name, connections.port(address)):
-                problems.append(f"{name}: {problem}")
-        if problem := self._reset_toxiproxy():
-            problems.append(f"{TOXIPROXY}: {problem}")
-        if problems:
-            raise NotReset("the stack could not be reset: " + "; ".join(problems))
-
-    def _reset_instance(self, name: str, port: int) -> str | None:
-        part = self.architecture.components[component(name)]
-        try:
-            if isinstance(part, Database):
-                return postgres.empty(port)
-            if isinstance(part, CacheComponent):
-                return valkey.empty(port)
-            if isinstance(part, LLM):
-                ask(port, "POST", "/admin/reset")
-                _, ledger = ask(port, "GET", "/admin/ledger")
-                received = json.loads(ledger).get("received")
-                return None if received == 0 else f"its ledger still has {received} requests"
-        except Exception as error:  # whatever a driver raises: not proven
-            return f"{type(error).__name__}: {error}"
-        return None
-
-    def _reset_toxiproxy(self) -> str | None:
-        from windtunnel.chaos.toxiproxy import Toxiproxy, ToxiproxyError
-
-        try:
-            with Toxiproxy(self.toxiproxy_url) as toxiproxy:
-                toxiproxy.reset()
-                states = toxiproxy.proxies()
-        except ToxiproxyError as error:
-            return str(error)
-        left = [name for name, state in states.items() if state.toxics or not state.enabled]
-        missing = {proxy.name for proxy in self.proxies} - set(states)
-        return f"faults are left on {', '.join(left)}" if left else f"no proxy {missing}" if missing else None
+        problems = {
+            name: reset_instance(self.architecture.components[component(name)], connections.port(address))
+            for name, address in self._wiring.addresses.items()
+        }
+        problems[TOXIPROXY] = reset_toxiproxy(self.toxiproxy_url, self.proxies)
+        if left := [f"{name}: {problem}" for name, problem in problems.items() if problem]:
+            raise NotReset("the stack could not be reset: " + "; ".join(left))
 
     # The end
 
@@ -258,7 +224,7 @@ class EmbeddedStack:
         folder.mkdir()
         folder.chmod(0o755)
         log, wave = self._log(name), WAVES[part.kind]
-        probe: Callable[[], str | None]
+        probe: Probe
         if isinstance(part, Database):
             child = postgres.Postgres(cache, self._supervisor, self._progress).start(
                 name, port, part.max_connections, folder, log, wave
@@ -304,25 +270,11 @@ class EmbeddedStack:
         except ToxiproxyError as error:
             raise NotReady(f"Toxiproxy could not make the proxies: {error}") from None
 
-    def _await_ready(self, child: Child, probe: Callable[[], str | None]) -> None:
-        """Poll until the probe has nothing to complain about. NotReady at once when the process ends."""
-        deadline = time.monotonic() + READY_TIMEOUT_S
-        status: str | None = "it was not asked"
-        while not self._failed.is_set():
-            if child.code is not None:
-                raise NotReady(
-                    f"{child.name} ended with {in_words(child.code)} while it was starting; "
-                    f"its log ends\n{tail(child.log)}"
-                )
-            status = probe()
-            if status is None:
-                return
-            if time.monotonic() > deadline:
-                raise NotReady(
-                    f"{child.name} was not ready after {READY_TIMEOUT_S:g} s; {status}; its log ends\n{tail(child.log)}"
-                )
-            self._failed.wait(POLL_S)
-        raise StackError("another part of the stack failed")
+    def _await_ready(self, child: Child, probe: Probe) -> None:
+        def ended() -> str | None:
+            return None if child.code is None else in_words(child.code)
+
+        await_ready(child.name, probe, ended, child.log, self._failed, READY_TIMEOUT_S)
 
     def _gateway(self, name: str, part: Gateway) -> envoy.GatewaySettings:
         (callee,) = self.architecture.callees(component(name))
@@ -370,23 +322,3 @@ class EmbeddedStack:
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
-
-
-def ask(port: int, method: str, path: str) -> tuple[int, bytes]:
-    """One HTTP exchange with a process of the stack, around the proxies. OSError or HTTPException when it fails."""
-    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=ASK_TIMEOUT_S)
-    try:
-        connection.request(method, path)
-        answer = connection.getresponse()
-        return answer.status, answer.read()
-    finally:
-        connection.close()
-
-
-def http_ready(port: int, path: str = "/readyz") -> str | None:
-    """None when it answers 200; else in words what it did."""
-    try:
-        status, body = ask(port, "GET", path)
-    except (OSError, http.client.HTTPException) as error:
-        return f"GET {path}: {error or type(error).__name__}"
-    return None if status == 200 else f"GET {path} was answered {status}: {body[:200].decode(errors='replace').strip()}"
