@@ -40,6 +40,7 @@ def compare(forecast: Run, measured: Run, provenance: Provenance | None = None) 
     out without a warning elsewhere.
     """
     errors: list[ForecastError] = []
+    skipped: dict[str, list[str]] = {}
     warnings = [*_differences(forecast, measured), *_seen_before(forecast, measured, provenance)]
     warnings += [
         f"{run.record.kind} run {run.record.id} does not observe {name}: {what} cannot be compared"
@@ -57,10 +58,8 @@ def compare(forecast: Run, measured: Run, provenance: Provenance | None = None) 
                 only = "forecast" if subject in imagined else "measured"
                 warnings.append(f"{window.name}, {subject}: called in the {only} run only")
                 continue
-            found, skipped = _errors(window.name, subject, imagined[subject], seen[subject])
-            errors += found
-            if skipped:
-                warnings.append(f"{window.name}, {subject}: too few samples for {', '.join(skipped)}")
+            errors += _errors(window.name, subject, imagined[subject], seen[subject], skipped)
+    warnings += [f"{why}: {', '.join(places)}" for why, places in skipped.items()]
     return Comparison(
         forecast=forecast.record.id, measured=measured.record.id, errors=tuple(errors), warnings=tuple(warnings)
     )
@@ -70,10 +69,10 @@ def _subjects(run: Run, window: Window) -> dict[str, Calls]:
     return {"total": requests(run, window)} | (hops(run, window) if "spans" in run.record.observes else {})
 
 
-def _errors(window: str, subject: str, forecast: Calls, measured: Calls) -> tuple[list[ForecastError], list[str]]:
-    """The errors that can be told, and in words the metrics that have too few samples."""
-    found: list[ForecastError] = []
-    skipped: list[str] = []
+def _errors(
+    window: str, subject: str, forecast: Calls, measured: Calls, skipped: dict[str, list[str]]
+) -> Iterator[ForecastError]:
+    """The errors that can be told; into ``skipped``, by the reason, where one cannot."""
     for metric in METRICS:
         ours, theirs = figure(metric, forecast), figure(metric, measured)
         if metric.startswith("first_token") and not (ours.n or theirs.n):
@@ -82,27 +81,25 @@ def _errors(window: str, subject: str, forecast: Calls, measured: Calls) -> tupl
         if ours.value is None or theirs.value is None or not enough:
             needed = samples_needed(quantile_percent(metric)) if is_quantile(metric) else FEWEST
             if not metric.endswith("_p99"):
-                skipped.append(f"{metric} ({ours.n} forecast, {theirs.n} measured, {needed} needed)")
+                why = f"too few samples for {metric} ({needed} needed in both runs)"
+                skipped.setdefault(why, []).append(f"{window} {subject} {min(ours.n, theirs.n)}")
             continue
         relative = metric not in DIFFERENCES
         if relative and theirs.value == 0:
-            skipped.append(f"{metric} (measured 0)")
+            skipped.setdefault(f"no relative error of {metric}", []).append(f"{window} {subject} measured 0")
             continue
         difference = ours.value - theirs.value
-        found.append(
-            ForecastError(
-                window=window,
-                subject=subject,
-                metric=metric,
-                forecast=ours.value,
-                measured=theirs.value,
-                error=difference / theirs.value if relative else difference,
-                relative=relative,
-                n=theirs.n,
-                noise=_noise(metric, measured, relative),
-            )
+        yield ForecastError(
+            window=window,
+            subject=subject,
+            metric=metric,
+            forecast=ours.value,
+            measured=theirs.value,
+            error=difference / theirs.value if relative else difference,
+            relative=relative,
+            n=theirs.n,
+            noise=_noise(metric, measured, relative),
         )
-    return found, skipped
 
 
 def _noise(metric: str, measured: Calls, relative: bool) -> float | None:

@@ -109,7 +109,10 @@ def requests(run: Run, window: Window) -> Calls:
 
 
 def hops(run: Run, window: Window) -> dict[str, Calls]:
-    """By hop (``app->db``), as their callers saw them: the calls that were made for a window's requests."""
+    """By hop (``app->db``), as their callers saw them: the calls that were made for a window's requests.
+
+    In the order of the architecture's links; hops that it does not draw come last.
+    """
     inside = np.isin(run.spans["request"].to_numpy(), requests(run, window).request)
     table = run.spans.filter(inside & _one_of(run.spans["kind"], {"client"}))
     hop = pc.binary_join_element_wise(table["caller"], table["callee"], "->").to_numpy()
@@ -122,7 +125,9 @@ def hops(run: Run, window: Window) -> dict[str, Calls]:
         timed_out=_one_of(table["outcome"], {"timeout"}),
         first_token_ms=table["first_token_ms"].to_numpy(),
     )
-    return {str(name): calls.where(hop == name) for name in sorted(set(hop))}
+    drawn = [link.name for link in run.record.architecture.links]
+    order = sorted(set(hop), key=lambda name: (drawn.index(name) if name in drawn else len(drawn), name))
+    return {str(name): calls.where(hop == name) for name in order}
 
 
 def figure(metric: str, calls: Calls) -> Figure:

@@ -67,7 +67,7 @@ def test_hops_hold_the_client_spans_of_the_windows_requests() -> None:
         ],
     )
     found = hops(run, WHOLE)
-    assert list(found) == ["app->cache", "app->db"]
+    assert list(found) == ["app->db", "app->cache"], "as drawn; what is not drawn comes last"
     assert found["app->db"].answer_ms.tolist() == [10, 20]
     assert figure("latency_ms_max", found["app->db"]).value == 10
     assert figure("timeout_ratio", found["app->db"]).value == 0.5
@@ -89,6 +89,7 @@ def test_a_quantile_is_the_smallest_seen_value_that_enough_do_not_exceed(values:
     calls = requests(run, WHOLE)
     found = figure(f"answer_ms_{which}", calls).value
     share = int(which[1:])
+    assert found is not None
     assert found in calls.answer_ms
     assert 100 * (calls.answer_ms <= found).sum() >= share * len(values)
     assert 100 * (calls.answer_ms < found).sum() < share * len(values)

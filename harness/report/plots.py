@@ -1,0 +1,370 @@
+"""The pictures of a finding, as SVG that stands inside a page. Used by html.
+
+Drawn by matplotlib, whose global state stays as it was. Colours are the page's own CSS variables, so that a
+picture follows light and dark; text stays text; ids are made unique by a prefix.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator, PercentFormatter
+from numpy.typing import NDArray
+
+from windtunnel.harness.measures import Calls, figure, hops, requests
+from windtunnel.harness.report import wording
+from windtunnel.harness.report.finding import Finding
+from windtunnel.harness.report.markup import Html, tag
+from windtunnel.spec.run import Run
+from windtunnel.spec.scenario import Window
+
+MOST_DOTS = 2500
+"""Dots per run and outcome; more add bytes, and nothing that an eye could see."""
+TOO_NARROW = 0.08
+"""Share of the axis of time below which a window is drawn without its name."""
+WIDE = (11.0, 3.7)
+HALF = (5.4, 3.3)
+
+CSS = {
+    "#010101": "--ink",
+    "#020202": "--muted",
+    "#030303": "--line",
+    "#040404": "--measured",
+    "#050505": "--forecast",
+    "#060606": "--fault",
+    "#070707": "--paper",
+    **{f"#0800{index:02x}": f"--part-{index}" for index in range(1, 8)},
+}
+"""What matplotlib is given for a colour, and the variable that the page puts in its place."""
+INK, MUTED, LINE, MEASURED, FORECAST, FAULT, PAPER, *PARTS = CSS
+
+STYLE: dict[Any, Any] = {
+    "svg.fonttype": "none",
+    "font.size": 8.5,
+    "axes.edgecolor": LINE,
+    "axes.labelcolor": MUTED,
+    "axes.linewidth": 0.8,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": LINE,
+    "grid.linewidth": 0.6,
+    "text.color": INK,
+    "xtick.color": MUTED,
+    "ytick.color": MUTED,
+    "xtick.labelcolor": MUTED,
+    "ytick.labelcolor": MUTED,
+    "xtick.major.size": 3,
+    "ytick.major.size": 0,
+    "legend.frameon": False,
+    "legend.fontsize": 8.5,
+    "legend.handlelength": 1.6,
+    "path.simplify": False,  # dots are strokes without a length, which simplification would take out
+}
+COLOUR = {"measured": MEASURED, "forecast": FORECAST}
+
+Floats = NDArray[np.float64]
+
+
+def pictures(finding: Finding, prefix: str) -> tuple[Html, ...]:
+    """Every picture that the finding's runs have the columns for. ``prefix`` makes their ids unique in the page."""
+    drawn = [latency(finding, f"{prefix}-latency"), errors(finding, f"{prefix}-errors")]
+    if any("cpu_share" in judged.run.series["name"].unique().to_pylist() for judged in finding.runs):
+        drawn.append(processor(finding, f"{prefix}-cpu"))
+    drawn.append(distribution(finding, f"{prefix}-distribution"))
+    if any("spans" in judged.run.record.observes for judged in finding.runs):
+        drawn.append(per_hop(finding, f"{prefix}-hops"))
+    return tuple(drawn)
+
+
+def latency(finding: Finding, name: str) -> Html:
+    """Each request at its intended start, failures as crosses; running median and p90 of those that succeeded."""
+    with mpl.rc_context(STYLE):
+        picture = Figure(figsize=WIDE, layout="constrained")
+        axes = picture.subplots()
+        words = []
+        for kind, run, calls in _whole(finding):
+            colour = COLOUR[kind]
+            good, bad = calls.where(calls.succeeded), calls.where(~calls.succeeded)
+            _dots(axes, good.at_s, good.answer_ms, colour)
+            crosses = _at_most(len(bad))
+            axes.plot(
+                bad.at_s[crosses], bad.answer_ms[crosses], "x", color=colour, ms=3.6, mew=0.9, alpha=0.8, zorder=3
+            )
+            at_s, p50, p90 = _running(good, run.record.scenario.load.rate_per_s)
+            axes.plot(at_s, p50, color=colour, lw=1.9, zorder=4, label=f"{kind} p50")
+            axes.plot(at_s, p90, color=colour, lw=1.4, ls=(0, (4, 1.6)), zorder=4, label=f"{kind} p90")
+            middle = wording.amount("latency_ms_p50", figure("latency_ms_p50", calls).value)
+            words.append(f"{kind}: {len(calls):,} requests, {len(bad):,} failed, median latency {middle}")
+        axes.plot([], [], "x", color=MUTED, ms=4, label="failed, when it was told")
+        axes.set_yscale("log")
+        axes.set_ylim(top=axes.get_ylim()[1] * 1.5)  # room for the windows' names
+        _milliseconds(axes.yaxis)
+        _time(axes, finding)
+        axes.set_ylabel("time to the answer")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2, columnspacing=1.4)
+    return _svg(picture, name, "Latency over time", "; ".join(words), wide=True)
+
+
+def errors(finding: Finding, name: str) -> Html:
+    """Share of the requests due in each second that failed."""
+    with mpl.rc_context(STYLE):
+        picture = Figure(figsize=HALF, layout="constrained")
+        axes = picture.subplots()
+        words = []
+        edges = np.linspace(0, finding.scenario.windows.total_s, _steps(finding) + 1)
+        for kind, _, calls in _whole(finding):
+            due, _ = np.histogram(calls.at_s, edges)
+            failed, _ = np.histogram(calls.at_s[~calls.succeeded], edges)
+            share = np.divide(failed, due, out=np.full(len(due), np.nan), where=due > 0)
+            axes.stairs(share, edges, color=COLOUR[kind], lw=1.6, label=kind, baseline=None)
+            if kind == "measured":
+                axes.stairs(np.nan_to_num(share), edges, color=COLOUR[kind], alpha=0.15, fill=True)
+            words.append(f"{kind}: {wording.amount('error_ratio', figure('error_ratio', calls).value)} of all failed")
+        axes.set_ylim(-0.02, 1.02)
+        axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        _time(axes, finding)
+        axes.set_ylabel("requests that failed")
+        _legend(axes)
+    return _svg(picture, name, "Errors over time", "; ".join(words))
+
+
+def distribution(finding: Finding, name: str) -> Html:
+    """Per window: the share of the successful requests that took no longer than that."""
+    windows = finding.windows
+    with mpl.rc_context(STYLE):
+        picture = Figure(figsize=(WIDE[0], 3.1), layout="constrained")
+        row = picture.subplots(1, len(windows), sharey=True, squeeze=False)[0]
+        words = []
+        for axes, window in zip(row, windows, strict=True):
+            for kind, calls in _in_window(finding, window):
+                values = np.sort(calls.values("latency_ms"))
+                if len(values):
+                    chosen = np.unique(np.linspace(0, len(values) - 1, 300).astype(int))
+                    axes.step(
+                        values[chosen], (chosen + 1) / len(values), where="post", color=COLOUR[kind], lw=1.7, label=kind
+                    )
+                spread = ", ".join(
+                    f"{metric[-3:]} {wording.amount(metric, figure(metric, calls).value)}"
+                    for metric in ("latency_ms_p50", "latency_ms_p90", "latency_ms_p95")
+                )
+                words.append(f"{window.name}, {kind}: {spread}")
+            if not axes.lines:
+                axes.text(0.5, 0.5, "no request succeeded", transform=axes.transAxes, ha="center", color=MUTED)
+            axes.set_title(window.name, color=INK, loc="left", fontsize=9.5)
+            axes.set_xscale("log")
+            _milliseconds(axes.xaxis)
+            axes.set_ylim(0, 1.02)
+        row[0].yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        row[0].set_ylabel("requests that took no longer")
+        _legend_for_all(picture, row)
+    return _svg(picture, name, "Distribution of latency", "; ".join(words), wide=True)
+
+
+def per_hop(finding: Finding, name: str) -> Html:
+    """Per window and hop: a bar from the median to p95 of its successful calls."""
+    windows = finding.windows
+    subjects: dict[str, None] = {"total": None}
+    values: dict[tuple[str, str, str], tuple[float, float]] = {}
+    for window in windows:
+        for judged in finding.runs:
+            whole = {"total": requests(judged.run, window)}
+            for hop, calls in (whole | hops(judged.run, window)).items():
+                subjects.setdefault(hop)
+                p50, p95 = (figure(metric, calls).value for metric in ("latency_ms_p50", "latency_ms_p95"))
+                if p50 is not None and p95 is not None:
+                    values[window.name, hop, judged.run.record.kind] = (p50, p95)
+    names = list(subjects)
+    with mpl.rc_context(STYLE):
+        picture = Figure(figsize=(WIDE[0], 1.1 + 0.42 * len(names)), layout="constrained")
+        row = picture.subplots(1, len(windows), sharey=True, squeeze=False)[0]
+        for axes, window in zip(row, windows, strict=True):
+            for kind, colour, shift in (("measured", MEASURED, -0.16), ("forecast", FORECAST, 0.16)):
+                found = [
+                    (at, values[key]) for at, hop in enumerate(names) if (key := (window.name, hop, kind)) in values
+                ]
+                if not found:
+                    continue
+                place = np.array([at for at, _ in found]) + shift
+                p50, p95 = np.array([pair for _, pair in found]).T
+                axes.hlines(place, p50, p95, color=colour, lw=5, alpha=0.45)
+                axes.plot(p50, place, "o", color=colour, ms=5.5, label=kind)
+                axes.plot(p95, place, "|", color=colour, ms=9, mew=1.8)
+            axes.set_title(window.name, color=INK, loc="left", fontsize=9.5)
+            axes.set_xscale("log")
+            _milliseconds(axes.xaxis)
+            axes.grid(visible=False, axis="y")
+        row[0].set_yticks(range(len(names)), names, color=INK)
+        row[0].set_ylim(len(names) - 0.5, -0.5)
+        _legend_for_all(picture, row)
+    words = [
+        f"{window}, {hop}, {kind}: p50 {wording.number(p50)} ms, p95 {wording.number(p95)} ms"
+        for (window, hop, kind), (p50, p95) in values.items()
+    ]
+    return _svg(picture, name, "Where the time goes: p50 (dot) to p95 (bar's end) per hop", "; ".join(words), wide=True)
+
+
+def processor(finding: Finding, name: str) -> Html:
+    """Cores in use over time, by component."""
+    tables = {
+        judged.run.record.kind: judged.run.series.filter(np.asarray(judged.run.series["name"]) == "cpu_share")
+        for judged in finding.runs
+    }
+    parts = sorted({part for table in tables.values() for part in table["component"].unique().to_pylist()})
+    with mpl.rc_context(STYLE):
+        picture = Figure(figsize=HALF, layout="constrained")
+        axes = picture.subplots()
+        words = []
+        for index, part in enumerate(parts):
+            for kind, table in tables.items():
+                chosen = table.filter(np.asarray(table["component"]) == part).sort_by("at_s")
+                if not len(chosen):
+                    continue
+                at_s, value = chosen["at_s"].to_numpy(), chosen["value"].to_numpy()
+                every = max(1, len(at_s) // 400)
+                style = "-" if kind == "measured" else (0, (4, 1.6))
+                colour = PARTS[index % len(PARTS)]
+                label = part if kind == "measured" or not tables.get("measured") else None
+                axes.plot(at_s[::every], value[::every], ls=style, lw=1.5, color=colour, label=label)
+                words.append(f"{part}, {kind}: {wording.number(float(value.mean()))} cores on average")
+        axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
+        _time(axes, finding)
+        axes.set_ylabel("cores in use")
+        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.2)
+    both = " (forecast dashed)" if len(tables) > 1 else ""
+    return _svg(picture, name, f"Processor{both}", "; ".join(words))
+
+
+def _whole(finding: Finding) -> list[tuple[str, Run, Calls]]:
+    everything = Window("all", 0.0, finding.scenario.windows.total_s)
+    return [(judged.run.record.kind, judged.run, requests(judged.run, everything)) for judged in finding.runs]
+
+
+def _in_window(finding: Finding, window: Window) -> list[tuple[str, Calls]]:
+    return [(judged.run.record.kind, requests(judged.run, window)) for judged in finding.runs]
+
+
+def _at_most(n: int) -> NDArray[np.int64]:
+    """Evenly spread places among n, MOST_DOTS of them."""
+    return np.unique(np.linspace(0, n - 1, min(n, MOST_DOTS)).astype(np.int64)) if n else np.zeros(0, np.int64)
+
+
+def _dots(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
+    """Round-capped strokes without a length: one path for all of them, a fifth of the bytes of markers."""
+    chosen = _at_most(len(x))
+    gap = np.full(len(chosen), np.nan)
+    axes.plot(
+        np.column_stack([x[chosen], x[chosen], gap]).ravel(),
+        np.column_stack([y[chosen], y[chosen], gap]).ravel(),
+        color=colour,
+        lw=2.6,
+        alpha=0.35,
+        solid_capstyle="round",
+        zorder=2,
+    )
+
+
+def _running(calls: Calls, rate_per_s: float) -> tuple[Floats, Floats, Floats]:
+    """Times, and the median and p90 of the calls that started within about 25 requests' time around each."""
+    order = np.argsort(calls.at_s, kind="stable")
+    at_s, answer_ms = calls.at_s[order], calls.answer_ms[order]
+    reach_s = max(0.5, 12.5 / rate_per_s)
+    times = np.arange(0, calls.seconds + 1e-9, max(reach_s / 3, calls.seconds / 400))
+    first, last = np.searchsorted(at_s, times - reach_s), np.searchsorted(at_s, times + reach_s)
+    p50, p90 = (
+        np.array(
+            [np.quantile(answer_ms[a:b], share) if b - a >= 8 else np.nan for a, b in zip(first, last, strict=True)]
+        )
+        for share in (0.5, 0.9)
+    )
+    return times, p50, p90
+
+
+def _steps(finding: Finding) -> int:
+    """One a second, and no more than can be told apart."""
+    return int(np.clip(round(finding.scenario.windows.total_s), 1, 120))
+
+
+def _time(axes: Axes, finding: Finding) -> None:
+    """The axis of time: windows named, the warm-up greyed, each fault's stretch shaded."""
+    scenario = finding.scenario
+    axes.set_xlim(0, scenario.windows.total_s)
+    axes.set_xlabel("seconds after the run's zero")
+    for start_s, end_s in _faulted(finding):
+        axes.axvspan(start_s, end_s, color=FAULT, alpha=0.16, lw=0, zorder=0)
+    for window in scenario.windows.spans():
+        if window.name == "warm_up":
+            axes.axvspan(window.start_s, window.end_s, color=MUTED, alpha=0.1, lw=0, zorder=0)
+        elif window.start_s > 0:
+            axes.axvline(window.start_s, color=MUTED, lw=0.8, ls=":", zorder=1)
+        if window.end_s - window.start_s < TOO_NARROW * scenario.windows.total_s:
+            continue  # its name would run into the next one's
+        axes.annotate(
+            window.name.replace("_", "-"),
+            (window.start_s, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(3, -3),
+            textcoords="offset points",
+            va="top",
+            color=MUTED,
+            fontsize=7.5,
+            annotation_clip=True,
+        )
+
+
+def _faulted(finding: Finding) -> Sequence[tuple[float, float]]:
+    """When faults were in force: as carried out where a run was measured, else as planned."""
+    if finding.measured and finding.measured.run.record.injections:
+        return sorted({(one.injected_at_s, one.healed_at_s) for one in finding.measured.run.record.injections})
+    windows = {finding.scenario.windows.named(fault.at) for fault in finding.scenario.faults}
+    return sorted((window.start_s, window.end_s) for window in windows if window)
+
+
+def _milliseconds(axis: mpl.axis.Axis) -> None:
+    """A logarithmic axis: every power of ten, and where it spans few of them 2 and 5 times it, too."""
+    low, high = axis.get_view_interval()
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if high < 50 * low else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda ms, _: f"{ms / 1000:g} s" if ms >= 1000 else f"{ms:g} ms"))
+    axis.set_minor_locator(NullLocator())
+
+
+def _legend(axes: Axes) -> None:
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(loc="lower right", bbox_to_anchor=(1, 1.0), ncols=2, borderaxespad=0.2, columnspacing=1.4)
+
+
+def _legend_for_all(picture: Figure, row: Sequence[Axes]) -> None:
+    """Above the panels, each label once."""
+    handles = {label: line for axes in row for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    if handles:
+        picture.legend(handles.values(), handles.keys(), loc="outside upper left", ncols=len(handles))
+
+
+def _svg(picture: Figure, name: str, title: str, words: str, wide: bool = False) -> Html:
+    """The figure element: the drawing with its title and a description in words for those who do not see it."""
+    sink = io.StringIO()
+    with mpl.rc_context(STYLE | {"svg.hashsalt": name}):
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        picture.savefig(sink, format="svg", metadata=nothing, transparent=True)
+    text = sink.getvalue()
+    box = re.search(r'viewBox="[^"]+"', text)
+    assert box, "matplotlib writes a viewBox"
+    body = text[text.index(">", text.index("<svg")) + 1 : text.rindex("</svg>")]
+    body = re.sub(r'\bid="', f'id="{name}-', body)
+    body = re.sub(r'(href="#|url\(#)', rf"\g<1>{name}-", body)
+    body = re.sub(r"\d+\.\d{3,}", lambda found: f"{float(found[0]):.2f}".rstrip("0").rstrip("."), body)
+    body = re.sub(r"#0[0-9a-f]{5}\b", lambda found: f"var({CSS[found[0]]})" if found[0] in CSS else found[0], body)
+    body = re.sub(r"(font: [^;\"]*?px) [^;\"]*", r"\1 var(--font)", body)
+    described = tag("title", title, id=f"{name}-title") + tag("desc", words, id=f"{name}-desc")
+    labels = f'role="img" aria-labelledby="{name}-title {name}-desc"'
+    xlink = 'xmlns:xlink="http://www.w3.org/1999/xlink"'
+    drawing = Html(f"<svg {xlink} {box[0]} {labels}>{described}{body}</svg>")
+    return tag("figure", tag("figcaption", title), drawing, class_="wide" if wide else None)
