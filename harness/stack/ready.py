@@ -19,7 +19,13 @@ Probe = Callable[[], str | None]
 
 
 def await_ready(
-    name: str, probe: Probe, ended: Probe, log: Path, given_up: threading.Event, timeout_s: float, poll_s: float = POLL_S
+    name: str,
+    probe: Probe,
+    ended: Probe,
+    log: Path,
+    given_up: threading.Event,
+    timeout_s: float,
+    poll_s: float = POLL_S,
 ) -> None:
     """Poll until the probe has nothing to complain about.
 
