@@ -6,7 +6,6 @@ the supervisor. Start it with ``EmbeddedStack(architecture, deployment)``, in a 
 
 from __future__ import annotations
 
-import os
 import platform
 import sys
 import threading
@@ -23,6 +22,7 @@ from windtunnel.harness.stack.ready import Probe, await_ready, http_ready
 from windtunnel.harness.stack.reset import reset_instance, reset_toxiproxy
 from windtunnel.harness.stack.stack import Instance
 from windtunnel.harness.stack.supervision import Child, Supervisor, in_words
+from windtunnel.harness.stack.surroundings import surroundings
 from windtunnel.harness.stack.telemetry import Telemetry
 from windtunnel.harness.stack.toxiproxy_server import toxiproxy_server
 from windtunnel.harness.stack.wiring import CLIENT_INSTANCE, component, wire
@@ -34,9 +34,9 @@ PROCESSORS = ("x86_64", "aarch64")
 READY_TIMEOUT_S = 60.0
 MOCK_LLM = "windtunnel.reference_service.mock_llm"
 TOXIPROXY = "toxiproxy"
-WAVES = {TOXIPROXY: 0, "database": 1, "cache": 1, "llm": 2, "service": 3, "gateway": 4}
+WAVES = {TOXIPROXY: 0, "database": 1, "cache": 1, "llm": 2, "service": 2, "gateway": 3}
 """The order of the end, the highest first: nobody loses the one it calls while it still answers."""
-BESIDE = 5
+BESIDE = 4
 
 
 class EmbeddedStack:
@@ -121,7 +121,7 @@ class EmbeddedStack:
     def start(self, name: str, argv: Sequence[str], environment: Mapping[str, str], log: Path) -> Child:
         """Run a command that dies with the stack; its environment is a minimal one and ``environment``."""
         child = self._supervisor.start(
-            name, argv, environment={**self._minimal(self.directory), **environment}, log=log, wave=BESIDE
+            name, argv, environment={**surroundings(self.directory), **environment}, log=log, wave=BESIDE
         )
         self._beside.append((name, child))
         return child
@@ -297,7 +297,7 @@ class EmbeddedStack:
         routes = {callee: self._wiring.route(name, callee) for callee in self.architecture.callees(own)}
         host, _, port = self._wiring.addresses[name].rpartition(":")
         return (
-            self._minimal(folder)
+            surroundings(folder)
             | environment(self.architecture, own, routes)
             | {
                 "HOST": host,
@@ -308,17 +308,6 @@ class EmbeddedStack:
                 "OTEL_EXPORTER_OTLP_ENDPOINT": self.telemetry.endpoint,
             }
         )
-
-    def _minimal(self, folder: Path) -> dict[str, str]:
-        """What any program needs. Not our own environment: a stray variable there must not change a measurement."""
-        own = {key: os.environ[key] for key in ("PYTHONPATH",) if key in os.environ}
-        return own | {
-            "PATH": os.environ.get("PATH", os.defpath),
-            "HOME": str(folder),
-            "TMPDIR": str(folder),
-            "LANG": "C.UTF-8",
-            "PYTHONUNBUFFERED": "1",
-        }
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
