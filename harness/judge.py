@@ -21,8 +21,9 @@ import math
 from collections import Counter
 
 import numpy as np
-import pyarrow.compute as pc
 
+from windtunnel.chaos.checkers.acknowledged_writes import acknowledged_writes
+from windtunnel.chaos.checkers.recovery import recovery
 from windtunnel.harness.measures import (
     ENOUGH_BEYOND,
     Calls,
@@ -96,7 +97,7 @@ def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
     if metric.startswith("first_token_ms"):
         needed = "first_token"
     if needed not in run.record.observes:
-        return Verdict.NOT_OBSERVED, None, f"a {run.record.kind} run does not observe {needed} here"
+        return Verdict.NOT_OBSERVED, None, f"this {run.record.kind} run does not observe {needed}"
     calls = requests(run, window)
     if not len(calls):
         return Verdict.INCONCLUSIVE, None, "no request was due in this window"
@@ -157,35 +158,21 @@ def _writes(run: Run, calls: Calls, bound: Bound) -> Answer:
     """Rule 4."""
     if not len(run.writes):
         return Verdict.INCONCLUSIVE, None, "no write was acknowledged in the whole run: nothing could be lost"
-    writes = run.writes.filter(np.isin(run.writes["request"].to_numpy(), calls.request))
-    unknown = writes["found"].null_count
-    lost_ids = writes.filter(pc.equal(writes["found"], False))["id"].to_pylist()
-    lost = len(lost_ids)
-    reason = f"{lost} of {len(writes)} acknowledged writes lost"
-    reason += f" ({', '.join(lost_ids[:3])}{', ...' if lost > 3 else ''})" if lost else ""
-    reason += f", {unknown} could not be looked up" if unknown else ""
-    best, worst = _held(bound, lost), _held(bound, lost + unknown)
-    return best if best is worst else Verdict.INCONCLUSIVE, float(lost), reason
+    found = acknowledged_writes(run.writes.filter(np.isin(run.writes["request"].to_numpy(), calls.request)))
+    lost = len(found.lost)
+    best, worst = _held(bound, lost), _held(bound, lost + len(found.unknown))
+    return best if best is worst else Verdict.INCONCLUSIVE, float(lost), str(found)
 
 
 def _recovery(run: Run, window: Window, bound: Bound) -> Answer:
-    """Seconds from the last heal to the first request after which none fails until the window's end."""
+    """Seconds from the last heal until requests succeed again for good; a service that never does has failed."""
     healed_at_s = _healed_at_s(run)
-    calls = requests(run, Window(window.name, healed_at_s, window.end_s))
-    order = np.argsort(calls.at_s, kind="stable")
-    failed = np.flatnonzero(~calls.succeeded[order])
-    good = len(calls) - (failed[-1] + 1 if len(failed) else 0)
-    if not len(calls):
-        return Verdict.INCONCLUSIVE, None, f"no request was due after the heal at {healed_at_s:.1f} s"
-    if not good:
-        return Verdict.FAIL, None, f"requests still fail at the window's end, {window.end_s - healed_at_s:.1f} s after"
-    if good < ENOUGH_BEYOND:
-        return Verdict.INCONCLUSIVE, None, f"only {good} requests succeeded for good, {ENOUGH_BEYOND} needed"
-    seconds = float(calls.at_s[order][len(calls) - good] - healed_at_s) if len(failed) else 0.0
-    reason = (
-        f"{len(failed)} of {len(calls)} requests failed after the heal at {healed_at_s:.1f} s, the last {good} none"
-    )
-    return _held(bound, seconds), seconds, reason
+    if healed_at_s >= window.end_s:
+        return Verdict.INCONCLUSIVE, None, f"healed only at {healed_at_s:.1f} s, after the window's end"
+    found = recovery(run.samples, healed_at_s, window.end_s)
+    if not found.enough:
+        return Verdict.INCONCLUSIVE, None, found.detail
+    return Verdict.FAIL if found.seconds is None else _held(bound, found.seconds), found.seconds, found.detail
 
 
 def _healed_at_s(run: Run) -> float:

@@ -5,16 +5,15 @@ No script, no font, no request: what the page shows, it carries. It follows ligh
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from windtunnel.harness.report import plots, wording
-from windtunnel.harness.report.finding import Finding, Judged
+from windtunnel.harness.report import wording
 from windtunnel.harness.report.markup import Html, joined, tag
+from windtunnel.harness.report.pair import Judged, Pair
 from windtunnel.harness.report.terminal import ERROR_COLUMNS
+from windtunnel.harness.report.whole_file import write_whole
 from windtunnel.harness.verdict import Comparison, ForecastError, Judgement, Verdict
 
 SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "?", Verdict.NOT_OBSERVED: "–"}
@@ -24,33 +23,23 @@ FULL_TINT = 0.5
 """The size of an error whose cell has the full tint."""
 
 
-def report(findings: Sequence[Finding], path: Path) -> Path:
-    """Write the page and return its path: whole or not at all. ValueError without findings."""
-    text = page(findings)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, made = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text)
-        Path(made).chmod(0o644)
-        Path(made).replace(path)
-    finally:
-        Path(made).unlink(missing_ok=True)
-    return path
+def write_html(pairs: Sequence[Pair], path: Path) -> Path:
+    """Write the page and return its path: whole or not at all. ValueError without pairs."""
+    return write_whole(path, page(pairs))
 
 
-def page(findings: Sequence[Finding]) -> str:
-    """The page as a text. ValueError without findings."""
-    if not findings:
+def page(pairs: Sequence[Pair]) -> str:
+    """The page as a text. ValueError without pairs."""
+    if not pairs:
         raise ValueError("found no runs to report, expected at least one")
-    title = findings[0].scenario.name.replace("_", " ") if len(findings) == 1 else f"{len(findings)} questions"
+    title = pairs[0].scenario.name.replace("_", " ") if len(pairs) == 1 else f"{len(pairs)} questions"
     head = tag(
         "head",
         tag("meta", charset="utf-8"),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
-        tag("meta", name="generator", content=f"windtunnel {findings[0].runs[0].run.record.version}"),
-        tag("title", f"{findings[0].verdict}: {title} – Windtunnel" if len(findings) == 1 else f"{title} – Windtunnel"),
+        tag("meta", name="generator", content=f"windtunnel {pairs[0].runs[0].run.record.version}"),
+        tag("title", f"{pairs[0].verdict}: {title} – Windtunnel" if len(pairs) == 1 else f"{title} – Windtunnel"),
         tag("style", Html(files(__package__).joinpath("style.css").read_text(encoding="utf-8"))),
     )
     body = tag(
@@ -61,28 +50,30 @@ def page(findings: Sequence[Finding]) -> str:
             tag("p", "measured and forecast, judged alike", class_="motto"),
             class_="top",
         ),
-        _contents(findings) if len(findings) > 1 else None,
-        tag("main", *(_finding(finding, f"q{index}") for index, finding in enumerate(findings, 1))),
+        _contents(pairs) if len(pairs) > 1 else None,
+        tag("main", *(_pair(pair, f"q{index}") for index, pair in enumerate(pairs, 1))),
     )
     return f"<!DOCTYPE html>\n{tag('html', head, body, lang='en')}\n"
 
 
-def _contents(findings: Sequence[Finding]) -> Html:
+def _contents(pairs: Sequence[Pair]) -> Html:
     rows = [
         tag(
             "tr",
-            tag("td", _badge(finding.verdict)),
-            tag("td", tag("a", finding.scenario.question, href=f"#q{index}")),
-            tag("td", finding.runs[0].run.record.architecture.name),
-            tag("td", _typical(finding), class_="number"),
+            tag("td", _badge(pair.verdict)),
+            tag("td", tag("a", pair.scenario.question, href=f"#q{index}")),
+            tag("td", pair.runs[0].run.record.architecture.name),
+            tag("td", _typical(pair), class_="number"),
         )
-        for index, finding in enumerate(findings, 1)
+        for index, pair in enumerate(pairs, 1)
     ]
     return tag("nav", _table(("Verdict", "Question", "Architecture", "Forecast's error"), rows), aria_label="Contents")
 
 
-def _finding(finding: Finding, name: str) -> Html:
-    scenario, record = finding.scenario, finding.runs[0].run.record
+def _pair(pair: Pair, name: str) -> Html:
+    from windtunnel.harness.report.plots import pictures  # only now: matplotlib takes long to import
+
+    scenario, record = pair.scenario, pair.runs[0].run.record
     facts = (
         ("Scenario", scenario.name),
         ("Architecture", f"{record.architecture.name} on {record.deployment.name}"),
@@ -93,15 +84,15 @@ def _finding(finding: Finding, name: str) -> Html:
     )
     return tag(
         "article",
-        tag("div", _badge(finding.verdict, "large"), tag("h1", scenario.question, id=f"{name}-title"), class_="answer"),
+        tag("div", _badge(pair.verdict, "large"), tag("h1", scenario.question, id=f"{name}-title"), class_="answer"),
         tag("dl", *(tag("div", tag("dt", key), tag("dd", value)) for key, value in facts), class_="facts"),
-        *(_distrust(judged) for judged in finding.runs if judged.ruling.reasons),
+        *(_distrust(judged) for judged in pair.runs if judged.ruling.reasons),
         tag("h2", "Objectives"),
-        _objectives(finding),
-        tag("div", *plots.pictures(finding, name), class_="pictures"),
-        _comparison(finding, finding.comparison) if finding.comparison else None,
-        _evidence(finding.measured) if finding.measured else None,
-        _provenance(finding),
+        _objectives(pair),
+        tag("div", *pictures(pair, name), class_="pictures"),
+        _comparison(pair, pair.comparison) if pair.comparison else None,
+        _evidence(pair.measured_judged) if pair.measured_judged else None,
+        _provenance(pair),
         id=name,
         aria_labelledby=f"{name}-title",
     )
@@ -115,10 +106,10 @@ def _distrust(judged: Judged) -> Html:
     )
 
 
-def _objectives(finding: Finding) -> Html:
-    kinds = [judged.run.record.kind for judged in finding.runs]
+def _objectives(pair: Pair) -> Html:
+    kinds = [judged.run.record.kind for judged in pair.runs]
     rows = []
-    for row in finding.objectives:
+    for row in pair.objectives:
         cells = [
             tag("td", row.window),
             tag("td", wording.title(row.metric)),
@@ -136,7 +127,7 @@ def _objectives(finding: Finding) -> Html:
     return _table(("Window", "Objective", "Bound", *(kind.capitalize() for kind in kinds)), rows)
 
 
-def _comparison(finding: Finding, comparison: Comparison) -> Html:
+def _comparison(pair: Pair, comparison: Comparison) -> Html:
     cells = {(error.window, error.subject, error.metric): error for error in comparison.errors}
     metrics = [metric for metric in ERROR_COLUMNS if any(key[2] == metric for key in cells)]
     rows = [
@@ -156,7 +147,7 @@ def _comparison(finding: Finding, comparison: Comparison) -> Html:
     )
     return joined(
         tag("h2", "Error of the forecast"),
-        tag("p", tag("strong", _typical(finding)), " (median over the figures of the requests as a whole)"),
+        tag("p", tag("strong", _typical(pair)), " (median over the figures of the requests as a whole)"),
         _table(("Window", "Subject", *(ERROR_COLUMNS[metric] for metric in metrics)), rows, "errors") if rows else None,
         tag("p", explained, class_="note") if rows else None,
         tag("ul", *(tag("li", warning) for warning in comparison.warnings), class_="note")
@@ -165,8 +156,8 @@ def _comparison(finding: Finding, comparison: Comparison) -> Html:
     )
 
 
-def _typical(finding: Finding) -> str:
-    return f"{finding.typical_error[0] * 100:.1f} %" if finding.typical_error else "–"
+def _typical(pair: Pair) -> str:
+    return f"{pair.typical_error[0] * 100:.1f} %" if pair.typical_error else "–"
 
 
 def _error(found: ForecastError | None) -> Html:
@@ -211,9 +202,9 @@ def _evidence(measured: Judged) -> Html | None:
     return joined(tag("h2", "Evidence"), _table(("What", "When", "", "Seen"), rows)) if rows else None
 
 
-def _provenance(finding: Finding) -> Html:
+def _provenance(pair: Pair) -> Html:
     rows = []
-    for judged in finding.runs:
+    for judged in pair.runs:
         record = judged.run.record
         facts = (
             ("replay", tag("code", record.replay)),

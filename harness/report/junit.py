@@ -1,4 +1,4 @@
-"""Findings as JUnit XML, which every CI system reads. Used by ``run --junit``.
+"""Pairs as JUnit XML, which every CI system reads. Used by ``run --junit``.
 
 One suite per run, one case per objective: failed is ``failure``, inconclusive ``error`` (nobody may take it for a
 pass), not observed ``skipped``. Elements and attributes are those of the Jenkins schema (xunit-plugin, junit-10.xsd).
@@ -9,9 +9,11 @@ from __future__ import annotations
 import re
 import xml.etree.ElementTree as ET
 from collections.abc import Sequence
+from pathlib import Path
 
 from windtunnel.harness.report import wording
-from windtunnel.harness.report.finding import Finding, Judged
+from windtunnel.harness.report.pair import Judged, Pair
+from windtunnel.harness.report.whole_file import write_whole
 from windtunnel.harness.verdict import Judgement, Verdict
 
 ELEMENT = {Verdict.FAIL: "failure", Verdict.INCONCLUSIVE: "error", Verdict.NOT_OBSERVED: "skipped"}
@@ -19,10 +21,15 @@ NOT_IN_XML = re.compile(r"[^\t\n\r\x20-\uD7FF\uE000-\uFFFD\U00010000-\U0010FFFF]
 """What XML 1.0 cannot hold (https://www.w3.org/TR/xml/#charsets); an error's text may."""
 
 
-def junit(findings: Sequence[Finding]) -> str:
+def write_junit(pairs: Sequence[Pair], path: Path) -> Path:
+    """Write the XML file and return its path: whole or not at all."""
+    return write_whole(path, junit(pairs))
+
+
+def junit(pairs: Sequence[Pair]) -> str:
     """The XML text, with its declaration."""
     root = ET.Element("testsuites", name="windtunnel")
-    suites = [_suite(judged) for finding in findings for judged in finding.runs]
+    suites = [_suite(judged) for pair in pairs for judged in pair.runs]
     root.extend(suites)
     for count in ("tests", "failures", "errors"):
         root.set(count, str(sum(int(suite.attrib[count]) for suite in suites)))

@@ -1,4 +1,4 @@
-"""The pictures of a finding, as SVG that stands inside a page. Used by html.
+"""The pictures of a pair, as SVG that stands inside a page. Used by html.
 
 Drawn by matplotlib, whose global state stays as it was. Colours are the page's own CSS variables, so that a
 picture follows light and dark; text stays text; ids are made unique by a prefix.
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from windtunnel.harness.measures import Calls, figure, hops, requests
 from windtunnel.harness.report import wording
-from windtunnel.harness.report.finding import Finding
 from windtunnel.harness.report.markup import Html, tag
+from windtunnel.harness.report.pair import Pair
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
@@ -74,24 +74,24 @@ COLOUR = {"measured": MEASURED, "forecast": FORECAST}
 Floats = NDArray[np.float64]
 
 
-def pictures(finding: Finding, prefix: str) -> tuple[Html, ...]:
-    """Every picture that the finding's runs have the columns for. ``prefix`` makes their ids unique in the page."""
-    drawn = [latency(finding, f"{prefix}-latency"), errors(finding, f"{prefix}-errors")]
-    if any("cpu_share" in judged.run.series["name"].unique().to_pylist() for judged in finding.runs):
-        drawn.append(processor(finding, f"{prefix}-cpu"))
-    drawn.append(distribution(finding, f"{prefix}-distribution"))
-    if any("spans" in judged.run.record.observes for judged in finding.runs):
-        drawn.append(per_hop(finding, f"{prefix}-hops"))
+def pictures(pair: Pair, prefix: str) -> tuple[Html, ...]:
+    """Every picture that the pair's runs have the columns for. ``prefix`` makes their ids unique in the page."""
+    drawn = [latency(pair, f"{prefix}-latency"), errors(pair, f"{prefix}-errors")]
+    if any("cpu_share" in judged.run.series["name"].unique().to_pylist() for judged in pair.runs):
+        drawn.append(processor(pair, f"{prefix}-cpu"))
+    drawn.append(distribution(pair, f"{prefix}-distribution"))
+    if any("spans" in judged.run.record.observes for judged in pair.runs):
+        drawn.append(per_hop(pair, f"{prefix}-hops"))
     return tuple(drawn)
 
 
-def latency(finding: Finding, name: str) -> Html:
+def latency(pair: Pair, name: str) -> Html:
     """Each request at its intended start, failures as crosses; running median and p90 of those that succeeded."""
     with mpl.rc_context(STYLE):
         picture = Figure(figsize=WIDE, layout="constrained")
         axes = picture.subplots()
         words = []
-        for kind, run, calls in _whole(finding):
+        for kind, run, calls in _whole(pair):
             colour = COLOUR[kind]
             good, bad = calls.where(calls.succeeded), calls.where(~calls.succeeded)
             _dots(axes, good.at_s, good.answer_ms, colour)
@@ -108,20 +108,20 @@ def latency(finding: Finding, name: str) -> Html:
         axes.set_yscale("log")
         axes.set_ylim(top=axes.get_ylim()[1] * 1.5)  # room for the windows' names
         _milliseconds(axes.yaxis)
-        _time(axes, finding)
+        _time(axes, pair)
         axes.set_ylabel("time to the answer")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=5, borderaxespad=0.2, columnspacing=1.4)
     return _svg(picture, name, "Latency over time", "; ".join(words), wide=True)
 
 
-def errors(finding: Finding, name: str) -> Html:
+def errors(pair: Pair, name: str) -> Html:
     """Share of the requests due in each second that failed."""
     with mpl.rc_context(STYLE):
         picture = Figure(figsize=HALF, layout="constrained")
         axes = picture.subplots()
         words = []
-        edges = np.linspace(0, finding.scenario.windows.total_s, _steps(finding) + 1)
-        for kind, _, calls in _whole(finding):
+        edges = np.linspace(0, pair.scenario.windows.total_s, _steps(pair) + 1)
+        for kind, _, calls in _whole(pair):
             due, _ = np.histogram(calls.at_s, edges)
             failed, _ = np.histogram(calls.at_s[~calls.succeeded], edges)
             share = np.divide(failed, due, out=np.full(len(due), np.nan), where=due > 0)
@@ -131,21 +131,21 @@ def errors(finding: Finding, name: str) -> Html:
             words.append(f"{kind}: {wording.amount('error_ratio', figure('error_ratio', calls).value)} of all failed")
         axes.set_ylim(-0.02, 1.02)
         axes.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
-        _time(axes, finding)
+        _time(axes, pair)
         axes.set_ylabel("requests that failed")
         _legend(axes)
     return _svg(picture, name, "Errors over time", "; ".join(words))
 
 
-def distribution(finding: Finding, name: str) -> Html:
+def distribution(pair: Pair, name: str) -> Html:
     """Per window: the share of the successful requests that took no longer than that."""
-    windows = finding.windows
+    windows = pair.windows
     with mpl.rc_context(STYLE):
         picture = Figure(figsize=(WIDE[0], 3.1), layout="constrained")
         row = picture.subplots(1, len(windows), sharey=True, squeeze=False)[0]
         words = []
         for axes, window in zip(row, windows, strict=True):
-            for kind, calls in _in_window(finding, window):
+            for kind, calls in _in_window(pair, window):
                 values = np.sort(calls.values("latency_ms"))
                 if len(values):
                     chosen = np.unique(np.linspace(0, len(values) - 1, 300).astype(int))
@@ -169,13 +169,13 @@ def distribution(finding: Finding, name: str) -> Html:
     return _svg(picture, name, "Distribution of latency", "; ".join(words), wide=True)
 
 
-def per_hop(finding: Finding, name: str) -> Html:
+def per_hop(pair: Pair, name: str) -> Html:
     """Per window and hop: a bar from the median to p95 of its successful calls."""
-    windows = finding.windows
+    windows = pair.windows
     subjects: dict[str, None] = {"total": None}
     values: dict[tuple[str, str, str], tuple[float, float]] = {}
     for window in windows:
-        for judged in finding.runs:
+        for judged in pair.runs:
             whole = {"total": requests(judged.run, window)}
             for hop, calls in (whole | hops(judged.run, window)).items():
                 subjects.setdefault(hop)
@@ -212,11 +212,11 @@ def per_hop(finding: Finding, name: str) -> Html:
     return _svg(picture, name, "Where the time goes: p50 (dot) to p95 (bar's end) per hop", "; ".join(words), wide=True)
 
 
-def processor(finding: Finding, name: str) -> Html:
+def processor(pair: Pair, name: str) -> Html:
     """Cores in use over time, by component."""
     tables = {
         judged.run.record.kind: judged.run.series.filter(np.asarray(judged.run.series["name"]) == "cpu_share")
-        for judged in finding.runs
+        for judged in pair.runs
     }
     parts = sorted({part for table in tables.values() for part in table["component"].unique().to_pylist()})
     with mpl.rc_context(STYLE):
@@ -236,20 +236,20 @@ def processor(finding: Finding, name: str) -> Html:
                 axes.plot(at_s[::every], value[::every], ls=style, lw=1.5, color=colour, label=label)
                 words.append(f"{part}, {kind}: {wording.number(float(value.mean()))} cores on average")
         axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
-        _time(axes, finding)
+        _time(axes, pair)
         axes.set_ylabel("cores in use")
         axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.2)
     both = " (forecast dashed)" if len(tables) > 1 else ""
     return _svg(picture, name, f"Processor{both}", "; ".join(words))
 
 
-def _whole(finding: Finding) -> list[tuple[str, Run, Calls]]:
-    everything = Window("all", 0.0, finding.scenario.windows.total_s)
-    return [(judged.run.record.kind, judged.run, requests(judged.run, everything)) for judged in finding.runs]
+def _whole(pair: Pair) -> list[tuple[str, Run, Calls]]:
+    everything = Window("all", 0.0, pair.scenario.windows.total_s)
+    return [(judged.run.record.kind, judged.run, requests(judged.run, everything)) for judged in pair.runs]
 
 
-def _in_window(finding: Finding, window: Window) -> list[tuple[str, Calls]]:
-    return [(judged.run.record.kind, requests(judged.run, window)) for judged in finding.runs]
+def _in_window(pair: Pair, window: Window) -> list[tuple[str, Calls]]:
+    return [(judged.run.record.kind, requests(judged.run, window)) for judged in pair.runs]
 
 
 def _at_most(n: int) -> NDArray[np.int64]:
@@ -288,17 +288,17 @@ def _running(calls: Calls, rate_per_s: float) -> tuple[Floats, Floats, Floats]:
     return times, p50, p90
 
 
-def _steps(finding: Finding) -> int:
+def _steps(pair: Pair) -> int:
     """One a second, and no more than can be told apart."""
-    return int(np.clip(round(finding.scenario.windows.total_s), 1, 120))
+    return int(np.clip(round(pair.scenario.windows.total_s), 1, 120))
 
 
-def _time(axes: Axes, finding: Finding) -> None:
+def _time(axes: Axes, pair: Pair) -> None:
     """The axis of time: windows named, the warm-up greyed, each fault's stretch shaded."""
-    scenario = finding.scenario
+    scenario = pair.scenario
     axes.set_xlim(0, scenario.windows.total_s)
     axes.set_xlabel("seconds after the run's zero")
-    for start_s, end_s in _faulted(finding):
+    for start_s, end_s in _faulted(pair):
         axes.axvspan(start_s, end_s, color=FAULT, alpha=0.16, lw=0, zorder=0)
     for window in scenario.windows.spans():
         if window.name == "warm_up":
@@ -320,11 +320,11 @@ def _time(axes: Axes, finding: Finding) -> None:
         )
 
 
-def _faulted(finding: Finding) -> Sequence[tuple[float, float]]:
+def _faulted(pair: Pair) -> Sequence[tuple[float, float]]:
     """When faults were in force: as carried out where a run was measured, else as planned."""
-    if finding.measured and finding.measured.run.record.injections:
-        return sorted({(one.injected_at_s, one.healed_at_s) for one in finding.measured.run.record.injections})
-    windows = {finding.scenario.windows.named(fault.at) for fault in finding.scenario.faults}
+    if pair.measured and pair.measured.record.injections:
+        return sorted({(one.injected_at_s, one.healed_at_s) for one in pair.measured.record.injections})
+    windows = {pair.scenario.windows.named(fault.at) for fault in pair.scenario.faults}
     return sorted((window.start_s, window.end_s) for window in windows if window)
 
 

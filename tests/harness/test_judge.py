@@ -81,14 +81,14 @@ def test_one_objective(metric: str, bound: dict[str, float], table: Any, verdict
 @pytest.mark.parametrize(
     ("found", "allowed", "verdict", "reason"),
     [
-        ({5: True, 6: True}, 0, PASS, "0 of 2 acknowledged writes lost"),
-        ({5: True, 6: False}, 0, FAIL, "1 of 2 acknowledged writes lost (m6)"),
-        ({5: True, 6: None}, 0, INCONCLUSIVE, "1 could not be looked up"),
-        ({5: False, 6: None}, 0, FAIL, "1 of 2 acknowledged writes lost (m5), 1 could not be looked up"),
-        ({5: False, 6: True}, 1, PASS, "1 of 2"),
-        ({5: False, 6: None}, 1, INCONCLUSIVE, "1 of 2"),
-        ({900: False, 5: True}, 0, PASS, "0 of 1"),  # 900 is of another window
-        ({900: True}, 0, PASS, "0 of 0"),  # nothing was promised here, but the run does promise
+        ({5: True, 6: True}, 0, PASS, "2 promised, 0 lost"),
+        ({5: True, 6: False}, 0, FAIL, "2 promised, 1 lost (m6)"),
+        ({5: True, 6: None}, 0, INCONCLUSIVE, "1 unknown (m6)"),
+        ({5: False, 6: None}, 0, FAIL, "1 lost (m5), 1 unknown (m6)"),
+        ({5: False, 6: True}, 1, PASS, "1 lost (m5)"),
+        ({5: False, 6: None}, 1, INCONCLUSIVE, "1 lost (m5)"),
+        ({900: False, 5: True}, 0, PASS, "1 promised, 0 lost"),  # 900 is of another window
+        ({900: True}, 0, PASS, "0 promised"),  # nothing was promised here, but the run does promise
         ({}, 0, INCONCLUSIVE, "no write was acknowledged in the whole run"),
         (None, 0, NOT_OBSERVED, "does not observe writes"),
     ],
@@ -112,8 +112,9 @@ def test_a_forecast_never_passes_what_only_a_measured_run_can_see() -> None:
         ((11.0, 23.0), 31, PASS, 2.0),
         ((11.0, 28.0), 31, FAIL, 7.0),
         ((11.0, 31.0), 31, FAIL, None),
-        ((11.0, 30.8), 31, INCONCLUSIVE, None),  # 8 good ones at the end: that may be luck
+        ((11.0, 30.8), 31, FAIL, None),  # a few good ones at the very end are no recovery
         ((11.0, 21.0), 21, INCONCLUSIVE, None),  # nobody asked after the heal
+        ((11.0, 20.0), 21.1, INCONCLUSIVE, None),  # four that succeed are too few
     ],
 )
 def test_recovery(failing_s: tuple[float, float], last_s: float, verdict: Verdict, value: float | None) -> None:
@@ -134,6 +135,13 @@ def test_recovery_counts_from_the_heal_as_it_was_carried_out() -> None:
     question = worlds.scenario({"after": {"recovery_s": {"max": 5}}}, OUTAGE)
     late = worlds.injection(at_s=(11, 23))
     assert one(worlds.run(question, worlds.samples(at_s, outcome=outcome), injections=[late])).value == pytest.approx(1)
+
+
+def test_a_fault_that_was_healed_too_late_leaves_no_time_to_recover() -> None:
+    question = worlds.scenario({"after": {"recovery_s": {"max": 5}}}, OUTAGE)
+    judgement = one(worlds.run(question, injections=[worlds.injection(at_s=(11, 31.5))]))
+    assert judgement.verdict is INCONCLUSIVE
+    assert "healed only at 31.5 s" in judgement.reason
 
 
 @pytest.mark.parametrize(

@@ -12,11 +12,11 @@ import pyarrow.compute as pc
 import pytest
 
 from tests.harness import worlds
-from windtunnel.harness.report.finding import Finding
-from windtunnel.harness.report.html import page, report
+from windtunnel.harness.report.html import page, write_html
+from windtunnel.harness.report.pair import Pair
 from windtunnel.harness.verdict import Verdict
 
-BOTH = Finding.of(worlds.lively(), worlds.lively("forecast", 2, 0.93))
+BOTH = Pair.of(worlds.lively(), worlds.lively("forecast", 2, 0.93))
 VOID = {"meta", "br", "hr", "img", "input", "link"}
 
 
@@ -65,10 +65,8 @@ def text_of_one() -> str:
 
 @cache
 def three() -> Reader:
-    """A page with every kind of finding: both runs, a forecast alone, a measured run that cannot be trusted."""
-    return Reader(
-        page([BOTH, Finding.of(forecast=worlds.lively("forecast")), Finding.of(worlds.lively(injections=[]))])
-    )
+    """A page with every kind of pair: both runs, a forecast alone, a measured run that cannot be trusted."""
+    return Reader(page([BOTH, Pair.of(forecast=worlds.lively("forecast")), Pair.of(worlds.lively(injections=[]))]))
 
 
 def test_every_tag_is_closed_and_nothing_comes_from_outside() -> None:
@@ -136,13 +134,13 @@ def test_colours_follow_the_page() -> None:
 
 
 def test_the_same_findings_are_the_same_page() -> None:
-    assert page([Finding.of(worlds.lively(), worlds.lively("forecast", 2, 0.93))]) == text_of_one()
+    assert page([Pair.of(worlds.lively(), worlds.lively("forecast", 2, 0.93))]) == text_of_one()
 
 
 def test_text_from_outside_is_escaped() -> None:
     evil = "<script>alert('x')</script>"
     question = worlds.scenario(question=evil)
-    text = page([Finding.of(worlds.run(question, checks=[{"name": evil, "ok": False, "detail": evil}], replay=evil))])
+    text = page([Pair.of(worlds.run(question, checks=[{"name": evil, "ok": False, "detail": evil}], replay=evil))])
     assert "<script" not in text
     assert text.count("&lt;script&gt;") >= 4
 
@@ -152,30 +150,30 @@ def test_a_busy_run_stays_small_and_the_page_is_written_whole(tmp_path: Path) ->
     latency_ms = np.random.default_rng(1).lognormal(5, 1, len(at_s))
     outcome = np.where(np.arange(len(at_s)) % 3, "ok", "error").tolist()
     table = worlds.samples(at_s, latency_ms, outcome)
-    busy = Finding.of(worlds.run(table=table), worlds.run(table=table, kind="forecast"))
-    place = report([busy], tmp_path / "deep" / "report.html")
+    busy = Pair.of(worlds.run(table=table), worlds.run(table=table, kind="forecast"))
+    place = write_html([busy], tmp_path / "deep" / "report.html")
     assert place.stat().st_size < 2_000_000
     assert [entry.name for entry in place.parent.iterdir()] == ["report.html"]
     assert Reader(place.read_text(encoding="utf-8")).open == []
 
 
 @pytest.mark.parametrize(
-    "finding",
+    "pair",
     [
-        Finding.of(worlds.run(table=worlds.samples([]))),
-        Finding.of(worlds.run(table=worlds.samples([12.0], outcome="error"))),
-        Finding.of(forecast=worlds.run(table=worlds.samples([12.0]), kind="forecast", calls=[worlds.spans([0])])),
-        Finding.of(worlds.run(worlds.scenario(windows={"warm_up_s": 0, "during_s": 31}))),
+        Pair.of(worlds.run(table=worlds.samples([]))),
+        Pair.of(worlds.run(table=worlds.samples([12.0], outcome="error"))),
+        Pair.of(forecast=worlds.run(table=worlds.samples([12.0]), kind="forecast", calls=[worlds.spans([0])])),
+        Pair.of(worlds.run(worlds.scenario(windows={"warm_up_s": 0, "during_s": 31}))),
     ],
     ids=["empty", "one failure", "one success", "one window"],
 )
-def test_poor_runs_have_a_page_too(finding: Finding) -> None:
-    seen = Reader(page([finding]))
+def test_poor_runs_have_a_page_too(pair: Pair) -> None:
+    seen = Reader(page([pair]))
     assert seen.open == []
-    assert finding.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE)
+    assert pair.verdict in (Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE)
 
 
 def test_nothing_is_no_page(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="found no runs"):
-        report([], tmp_path / "report.html")
+        write_html([], tmp_path / "report.html")
     assert list(tmp_path.iterdir()) == []

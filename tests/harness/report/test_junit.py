@@ -5,8 +5,8 @@ from __future__ import annotations
 import xml.etree.ElementTree as ET
 
 from tests.harness import worlds
-from windtunnel.harness.report.finding import Finding
 from windtunnel.harness.report.junit import junit
+from windtunnel.harness.report.pair import Pair
 
 ALLOWED = {
     "testsuites": ({"name", "tests", "failures", "errors", "time"}, {"testsuite"}),
@@ -25,8 +25,8 @@ ALLOWED = {
 """Attributes and children by element, after the schema of Jenkins's xunit plugin."""
 
 
-def read(*findings: Finding) -> ET.Element:
-    root = ET.fromstring(junit(findings))
+def read(*pairs: Pair) -> ET.Element:
+    root = ET.fromstring(junit(pairs))
     for element in root.iter():
         attributes, children = ALLOWED[element.tag]
         assert set(element.attrib) <= attributes
@@ -34,14 +34,14 @@ def read(*findings: Finding) -> ET.Element:
     return root
 
 
-def all_four() -> Finding:
+def all_four() -> Pair:
     objectives = {
         "error_ratio": {"max": 0},
         "latency_ms_max": {"max": 99},
         "latency_ms_p99": {"max": 100},
         "acknowledged_writes_lost": {"max": 0},
     }
-    return Finding.of(worlds.run(worlds.scenario({"during": objectives})))
+    return Pair.of(worlds.run(worlds.scenario({"during": objectives})))
 
 
 def test_each_verdict_has_its_element() -> None:
@@ -59,7 +59,7 @@ def test_each_verdict_has_its_element() -> None:
 
 
 def test_the_counts_are_those_of_the_cases() -> None:
-    root = read(all_four(), Finding.of(worlds.lively(), worlds.lively("forecast")))
+    root = read(all_four(), Pair.of(worlds.lively(), worlds.lively("forecast")))
     assert [suite.attrib["name"] for suite in root] == [
         "toy_question measured",
         "toy_question measured",
@@ -74,7 +74,7 @@ def test_the_counts_are_those_of_the_cases() -> None:
 
 
 def test_a_run_that_cannot_be_trusted_has_errors_and_says_why() -> None:
-    (suite,) = read(Finding.of(worlds.lively(injections=[])))
+    (suite,) = read(Pair.of(worlds.lively(injections=[])))
     assert suite.attrib["errors"] == suite.attrib["tests"] == "6"
     assert "fault outage app->db was not carried out" in (suite.findtext("system-out") or "")
     assert suite.attrib["timestamp"] == "2026-03-01T12:00:00"
@@ -83,5 +83,5 @@ def test_a_run_that_cannot_be_trusted_has_errors_and_says_why() -> None:
 def test_text_that_xml_cannot_hold_does_not_break_it() -> None:
     question = worlds.scenario(question="<&\x1b[31m\x00 \ud800?")
     run = worlds.run(question, checks=[{"name": "load", "ok": False, "detail": "\x08 & <b>"}])
-    (suite,) = read(Finding.of(run))
+    (suite,) = read(Pair.of(run))
     assert "<&?[31m? ??" in (suite.findtext("system-out") or "")

@@ -8,8 +8,9 @@ import re
 import pytest
 
 from tests.harness import worlds
-from windtunnel.harness.report.finding import Finding
-from windtunnel.harness.report.terminal import PIPED_COLUMNS, console, show
+from windtunnel.harness.report.console import PIPED_COLUMNS, console
+from windtunnel.harness.report.pair import Pair
+from windtunnel.harness.report.terminal import print_pair
 
 
 class Terminal(io.StringIO):
@@ -27,13 +28,14 @@ def looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
 
 
-def shown(*findings: Finding, stream: io.StringIO | None = None) -> str:
+def shown(*pairs: Pair, stream: io.StringIO | None = None) -> str:
     stream = stream or io.StringIO()
-    show(findings, console(stream))
+    for pair in pairs:
+        print_pair(pair, console(stream))
     return stream.getvalue()
 
 
-BOTH = Finding.of(worlds.lively(), worlds.lively("forecast", 2, 0.93))
+BOTH = Pair.of(worlds.lively(), worlds.lively("forecast", 2, 0.93))
 
 
 def test_everything_that_was_found_is_there() -> None:
@@ -77,7 +79,7 @@ def test_colours_where_somebody_looks_and_none_with_no_color(monkeypatch: pytest
 
 
 def test_a_run_that_cannot_be_trusted_says_why_first() -> None:
-    text = shown(Finding.of(worlds.lively(injections=[])))
+    text = shown(Pair.of(worlds.lively(injections=[])))
     assert (
         "The measured run cannot be trusted, and decides nothing:\n  - fault outage app->db was not carried out\n"
         in text
@@ -87,12 +89,12 @@ def test_a_run_that_cannot_be_trusted_says_why_first() -> None:
 
 def test_square_brackets_are_no_markup() -> None:
     question = worlds.scenario(question="Does [bold]it[/bold] hold? [red]")
-    assert "Does [bold]it[/bold] hold? [red]" in shown(Finding.of(worlds.run(question)))
+    assert "Does [bold]it[/bold] hold? [red]" in shown(Pair.of(worlds.run(question)))
 
 
 def test_long_sentences_stay_whole_in_a_file() -> None:
     reason = "the host " + "was very busy and " * 40 + "gave up"
-    text = shown(Finding.of(forecast=worlds.run(kind="forecast", unmodelled=[reason])))
+    text = shown(Pair.of(forecast=worlds.run(kind="forecast", unmodelled=[reason])))
     assert f"  - not modelled: {reason}\n" in text
 
 
@@ -106,4 +108,4 @@ def test_a_terminal_of_eighty_columns_shows_every_verdict(monkeypatch: pytest.Mo
 
 
 def test_several_findings_follow_each_other() -> None:
-    assert shown(BOTH, Finding.of(worlds.run())).count("replay") == 3
+    assert shown(BOTH, Pair.of(worlds.run())).count("replay") == 3

@@ -37,31 +37,51 @@ class Objective:
 
 
 @dataclass(frozen=True)
-class Finding:
-    """A measured run, its forecast, or both; the comparison where there are both."""
+class Pair:
+    """A measured run, its forecast, or both, each with its ruling; the comparison where there are both."""
 
-    measured: Judged | None
-    forecast: Judged | None
+    measured: Run | None
+    measured_ruling: Ruling | None
+    forecast: Run | None
+    forecast_ruling: Ruling | None
     comparison: Comparison | None
 
-    @classmethod
-    def of(
-        cls, measured: Run | None = None, forecast: Run | None = None, provenance: Provenance | None = None
-    ) -> Finding:
-        """Judge what is there and compare where both are. ValueError where nothing is."""
-        if measured is None and forecast is None:
+    def __post_init__(self) -> None:
+        """Refuse a pair of nothing, a run in the other's place, and one without its ruling. ValueError."""
+        if self.measured is None and self.forecast is None:
             raise ValueError("found neither a measured run nor a forecast, expected at least one of them")
-        both = measured is not None and forecast is not None
+        for kind in ("measured", "forecast"):
+            run: Run | None = getattr(self, kind)
+            if run and run.record.kind != kind:
+                raise ValueError(f"found a {run.record.kind} run in place of the {kind} one")
+            if (run is None) != (getattr(self, f"{kind}_ruling") is None):
+                raise ValueError("found a run without its ruling or a ruling without its run, expected both or none")
+
+    @classmethod
+    def of(cls, measured: Run | None = None, forecast: Run | None = None, provenance: Provenance | None = None) -> Pair:
+        """Judge what is there, and compare where both are."""
         return cls(
-            measured=Judged(measured, judge(measured)) if measured else None,
-            forecast=Judged(forecast, judge(forecast)) if forecast else None,
-            comparison=compare(forecast, measured, provenance) if both else None,  # type: ignore[arg-type]
+            measured,
+            judge(measured) if measured else None,
+            forecast,
+            judge(forecast) if forecast else None,
+            compare(forecast, measured, provenance) if forecast and measured else None,
         )
+
+    @property
+    def measured_judged(self) -> Judged | None:
+        """The measured run with its ruling."""
+        return Judged(self.measured, self.measured_ruling) if self.measured and self.measured_ruling else None
+
+    @property
+    def forecast_judged(self) -> Judged | None:
+        """The forecast with its ruling."""
+        return Judged(self.forecast, self.forecast_ruling) if self.forecast and self.forecast_ruling else None
 
     @property
     def runs(self) -> tuple[Judged, ...]:
         """What is there, the measured run first."""
-        return tuple(judged for judged in (self.measured, self.forecast) if judged)
+        return tuple(judged for judged in (self.measured_judged, self.forecast_judged) if judged)
 
     @property
     def scenario(self) -> Scenario:

@@ -1,18 +1,18 @@
-"""What a finding puts together."""
+"""What a pair puts together."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.harness import worlds
-from windtunnel.harness.report.finding import Finding
+from windtunnel.harness.report.pair import Pair
 from windtunnel.harness.verdict import Verdict
 
 MEASURED, FORECAST = worlds.lively(), worlds.lively("forecast", 2, 0.9)
 
 
 def test_objectives_stand_side_by_side() -> None:
-    rows = Finding.of(MEASURED, FORECAST).objectives
+    rows = Pair.of(MEASURED, FORECAST).objectives
     assert [(row.window, row.metric) for row in rows] == [
         ("before", "error_ratio"),
         ("before", "latency_ms_p90"),
@@ -32,23 +32,23 @@ def test_reality_decides() -> None:
     question = worlds.scenario({"during": {"acknowledged_writes_lost": {"max": 0}}})
     measured = worlds.run(question, found={500: True})
     forecast = worlds.run(question, kind="forecast")
-    assert Finding.of(measured, forecast).verdict is Verdict.PASS
-    assert Finding.of(forecast=forecast).verdict is Verdict.NOT_OBSERVED
+    assert Pair.of(measured, forecast).verdict is Verdict.PASS
+    assert Pair.of(forecast=forecast).verdict is Verdict.NOT_OBSERVED
 
 
 def test_the_typical_error_is_the_median_over_the_whole_requests_figures() -> None:
-    typical = Finding.of(MEASURED, worlds.lively("forecast", 1, 0.9)).typical_error
+    typical = Pair.of(MEASURED, worlds.lively("forecast", 1, 0.9)).typical_error
     assert typical is not None
     size, n = typical
     assert size == pytest.approx(0.1, abs=0.005), "everything was forecast a tenth too quick"
     assert n > 10
-    assert Finding.of(MEASURED).typical_error is None
+    assert Pair.of(MEASURED).typical_error is None
 
 
 def test_objectives_that_only_one_run_has_are_kept() -> None:
     measured = worlds.run(worlds.scenario({"during": {"error_ratio": {"max": 0.5}}}))
     forecast = worlds.run(worlds.scenario({"during": {"error_ratio": {"max": 0.1}}}), kind="forecast")
-    rows = Finding.of(measured, forecast).objectives
+    rows = Pair.of(measured, forecast).objectives
     assert [(str(row.bound), row.measured is None, row.forecast is None) for row in rows] == [
         ("<= 0.5", False, True),
         ("<= 0.1", True, False),
@@ -57,4 +57,11 @@ def test_objectives_that_only_one_run_has_are_kept() -> None:
 
 def test_nothing_is_no_finding() -> None:
     with pytest.raises(ValueError, match="expected at least one"):
-        Finding.of()
+        Pair.of()
+
+
+def test_a_run_comes_with_its_ruling_and_in_its_own_place() -> None:
+    with pytest.raises(ValueError, match="a run without its ruling"):
+        Pair(MEASURED, None, None, None, None)
+    with pytest.raises(ValueError, match="a forecast run in place of the measured one"):
+        Pair.of(measured=FORECAST)
