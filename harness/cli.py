@@ -499,6 +499,13 @@ def main() -> None:
         # whoever read our output has gone away: nothing is wrong with us
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        from windtunnel.chaos.inject import FaultError  # only now: it takes longer to import than --help may take
+
+        if not isinstance(error, FaultError):
+            raise
+        print(error, file=sys.stderr)
+        sys.exit(4 if error.still_there else 3)
 
 
 def _end(number: int, _: object) -> None:
