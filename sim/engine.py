@@ -316,7 +316,8 @@ class Engine:
                     used_before_s[host, who] = used_s
                     total_s += spent_s
                     readings.append(Reading("cpu_share", who, now_s, spent_s / SERIES_EVERY_S))
-                readings.append(Reading("cpu_share", host, now_s, total_s / SERIES_EVERY_S))
+                whole = "host" if len(self._processors) == 1 else host  # as a measured run calls its one machine
+                readings.append(Reading("cpu_share", whole, now_s, total_s / SERIES_EVERY_S))
 
 
 def _endless(limit: int | None) -> float:
