@@ -14,8 +14,10 @@ import logging
 import math
 import select
 import socket
+from collections.abc import Callable
 from typing import Any, Self
 
+import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -26,17 +28,24 @@ Connection = AsyncConnection[TupleRow]
 
 # A connection that could not be made in this time will not be; bounds how long a black hole is felt after it ended.
 _CONNECT_TIMEOUT_S = 1.0
-# How long the pool retries by itself before it reports that the server is unreachable.
+# How long the pool retries by itself; after that a caller who needs a connection makes it try again.
 _RETRY_FOR_S = 0.05
 
 
-class _BoundedConnection(AsyncConnection[TupleRow]):
-    """psycopg rounds connect_timeout up to two seconds; this one keeps to less."""
+def _connection_class(on_refused: Callable[[], None]) -> type[Connection]:
+    """Connections that are made within a second (psycopg rounds connect_timeout up to two) and tell of a refusal."""
 
-    @classmethod
-    async def connect(cls, conninfo: str = "", **options: Any) -> Self:
-        async with asyncio.timeout(_CONNECT_TIMEOUT_S):
-            return await super().connect(conninfo, **options)
+    class Bounded(AsyncConnection[TupleRow]):
+        @classmethod
+        async def connect(cls, conninfo: str = "", **options: Any) -> Self:
+            try:
+                async with asyncio.timeout(_CONNECT_TIMEOUT_S):
+                    return await super().connect(conninfo, **options)
+            except psycopg.OperationalError:
+                on_refused()
+                raise
+
+    return Bounded
 
 
 class Connections:
@@ -44,9 +53,10 @@ class Connections:
 
     def __init__(self, url: str, limit: int) -> None:
         logging.getLogger("psycopg.pool").setLevel(logging.ERROR)  # an outage is reported by its errors already
-        self._pool: AsyncConnectionPool[_BoundedConnection] = AsyncConnectionPool(
+        self._refused = asyncio.Event()
+        self._pool: AsyncConnectionPool[Connection] = AsyncConnectionPool(
             url,
-            connection_class=_BoundedConnection,
+            connection_class=_connection_class(self._refused.set),
             # Autocommit: each operation is one statement. Prepared at first use, so that round trips stay the same.
             kwargs={"autocommit": True, "prepare_threshold": 0, "application_name": "windtunnel"},
             min_size=limit,
@@ -54,11 +64,9 @@ class Connections:
             max_lifetime=math.inf,
             max_idle=math.inf,
             reconnect_timeout=_RETRY_FOR_S,
-            reconnect_failed=self._note_unreachable,
             num_workers=limit,  # so that attempts that hang do not hold up others
             open=False,
         )
-        self._unreachable = asyncio.Event()
 
     async def open(self) -> None:
         await self._pool.open()
@@ -82,7 +90,7 @@ class Connections:
 
     async def give_back(self, connection: Connection) -> None:
         """Return a connection; one that is broken or was cut is dropped and replaced."""
-        await self._pool.putconn(connection)  # type: ignore[arg-type]
+        await self._pool.putconn(connection)
 
     async def _take_any(self, timeout_s: float) -> Connection:
         try:
@@ -93,20 +101,17 @@ class Connections:
             raise TimedOut("no connection to the database was free in time") from None
 
     async def _wait_for_one(self, timeout_s: float) -> Connection:
-        self._unreachable.clear()
+        self._refused.clear()
         getting = asyncio.create_task(self._pool.getconn(timeout_s))
-        failing = asyncio.create_task(self._unreachable.wait())
+        refusal = asyncio.create_task(self._refused.wait())
         try:
-            await asyncio.wait({getting, failing}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({getting, refusal}, return_when=asyncio.FIRST_COMPLETED)
             if getting.done():
                 return getting.result()
             raise DatabaseUnavailable("no connection to the database can be made")
         finally:
             getting.cancel()
-            failing.cancel()
-
-    def _note_unreachable(self, _: object) -> None:
-        self._unreachable.set()
+            refusal.cancel()
 
 
 def cut(connection: Connection) -> None:

@@ -19,7 +19,7 @@ from starlette.types import Receive, Scope, Send
 
 from windtunnel.reference_service.disconnect import ClientGone, while_connected
 from windtunnel.reference_service.mock_llm import answer as answers
-from windtunnel.reference_service.mock_llm.ledger import Ledger
+from windtunnel.reference_service.mock_llm.ledger import Ledger, Visit
 from windtunnel.reference_service.mock_llm.settings import MockSettings
 from windtunnel.reference_service.mock_llm.slots import DecodeSlots, QueueFull
 from windtunnel.reference_service.mock_llm.validation import MAX_BODY_BYTES, ApiError, check_headers, parse
@@ -40,6 +40,7 @@ class MockLlm:
         self._slots = DecodeSlots(settings.slots, settings.queue_limit)
         self._ledger = Ledger()
         self._asked: Counter[str] = Counter()
+        self._requests = 0
         process = settings.process
         self._tracing = Tracing(component=process.component, replica=process.replica, endpoint=process.otlp_endpoint)
 
@@ -60,7 +61,7 @@ class MockLlm:
             case "GET", "/admin/ledger":
                 await _send_json(send, 200, self._books())
             case "POST", "/admin/reset":
-                self._ledger = self._ledger.new_page()
+                self._ledger.clear()
                 self._slots.waiting_peak = self._slots.waiting
                 self._asked.clear()
                 await _send_json(send, 200, self._books())
@@ -81,29 +82,26 @@ class MockLlm:
 
     async def _messages(self, scope: Scope, receive: Receive, send: Send) -> None:
         headers = _headers(scope)
-        self._ledger.arrive()
+        visit = self._ledger.arrive()
+        self._requests += 1
+        request_id = f"req_{self._requests:024d}"
         with self._tracing.server_span("POST /v1/messages", headers) as span:
-            request_id = f"req_{self._ledger.received:024d}"
             try:
                 request = parse(await _body(receive), check_headers(headers))
-                await while_connected(receive, self._generate(request, request_id, send, span))
-                self._ledger.completed += 1
+                await while_connected(receive, self._answer(request, request_id, send, visit, span))
             except ApiError as error:
-                self._ledger.failed += 1
+                visit.end("failed")
                 span.set_attribute(OUTCOME, "rejected" if error.kind == "overloaded_error" else "error")
                 await _send_error(send, error, request_id)
-            except (ClientGone, asyncio.CancelledError) as error:
-                self._ledger.cancelled += 1
+            except ClientGone:
+                visit.end("cancelled")
                 span.set_attributes({OUTCOME: "error", CANCELLED: True})
-                if isinstance(error, asyncio.CancelledError):
-                    raise
-            except Exception:
-                self._ledger.failed += 1
-                raise
             finally:
-                self._ledger.in_flight -= 1
+                visit.end("failed")  # whatever else may have ended it
 
-    async def _generate(self, request: dict[str, Any], request_id: str, send: Send, span: trace.Span) -> None:
+    async def _answer(
+        self, request: dict[str, Any], request_id: str, send: Send, visit: Visit, span: trace.Span
+    ) -> None:
         """Queue, decode and send one answer; the slot is freed however this ends."""
         settings = self._settings
         seed = settings.process.seed
@@ -125,18 +123,25 @@ class MockLlm:
             span.set_attribute("windtunnel.queue_ms", (admitted_s - arrived_s) * 1000)
             span.set_attribute("windtunnel.first_token_ms", pace.first_token_s * 1000)
             if request.get("stream"):
-                await self._stream(reply, pace, admitted_s, request_id, send)
+                rest = await self._stream(reply, pace, admitted_s, request_id, send)
             else:
                 await _sleep_until(admitted_s + pace.end_s)
                 self._ledger.output_tokens += len(answer.tokens)
-                await _send_json(send, 200, reply.message(), request_id)
-            span.set_attribute("windtunnel.output_tokens", len(answer.tokens))
             leaves_s = admitted_s + pace.end_s
         finally:
             self._slots.leave(loop.time() if leaves_s is None else leaves_s)
+        span.set_attribute("windtunnel.output_tokens", len(answer.tokens))
+        visit.end("completed")
+        if request.get("stream"):
+            await send({"type": "http.response.body", "body": rest})
+        else:
+            await _send_json(send, 200, reply.message(), request_id)
 
-    async def _stream(self, reply: Reply, pace: answers.Pace, admitted_s: float, request_id: str, send: Send) -> None:
-        """Send each token at its instant; those that are due together (on a late host) go in one write."""
+    async def _stream(self, reply: Reply, pace: answers.Pace, admitted_s: float, request_id: str, send: Send) -> bytes:
+        """Send each token at its instant, but for the last one: that is returned, with the end of the stream.
+
+        Tokens that are due together (on a late host) go in one write.
+        """
         loop = asyncio.get_running_loop()
         await _sleep_until(admitted_s + pace.first_token_s)
         await _send_start(send, 200, [_EVENTS], request_id)
@@ -144,13 +149,12 @@ class MockLlm:
         for place in range(len(reply.answer.tokens)):
             due_s = admitted_s + pace.token_at_s[place]
             if due_s > loop.time():
-                if pending:
-                    await send({"type": "http.response.body", "body": pending, "more_body": True})
-                    pending = b""
+                await send({"type": "http.response.body", "body": pending, "more_body": True})
+                pending = b""
                 await _sleep_until(due_s)
             pending += reply.token(place)
             self._ledger.output_tokens += 1
-        await send({"type": "http.response.body", "body": pending + reply.closing()})
+        return pending + reply.closing()
 
     async def _count_tokens(self, scope: Scope, receive: Receive, send: Send) -> None:
         try:

@@ -1,5 +1,8 @@
 """The spans that the harness reads: one SERVER span a request, one CLIENT span a call attempt, in one trace."""
 
+import concurrent.futures
+from uuid import uuid4
+
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -54,13 +57,14 @@ def traced(serve, start_mock, start_app, valkey_url):
     def start(llm: dict[str, str] | None = None, **app: str):
         mock = start_mock(OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, REPLICA="llm.0", **(llm or {}))
         cache = {"CACHE_URL": valkey_url, "CACHE_TIMEOUT_MS": "500", "CACHE_TTL_S": "60"}
-        return collector, start_app(mock.url, OTEL_EXPORTER_OTLP_ENDPOINT=endpoint, REPLICA="app.1", **cache | app)
+        described = {"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "REPLICA": "app.1"}
+        return collector, mock, start_app(mock.url, **described | cache | app)
 
     return start
 
 
 def test_a_request_is_one_trace_from_the_caller_to_the_llm(traced, wait_until):
-    collector, app = traced(SEED="100")
+    collector, _, app = traced(SEED="100")
     headers = {"traceparent": f"00-{TRACE_ID}-{PARENT_ID}-01"}
     body = app.client.post("/v1/chat", json={"message": "traced? 1"}, headers=headers).json()
     wait_until(lambda: len(collector.spans("app")) >= 6 and collector.spans("llm"), what="the spans")
@@ -101,7 +105,7 @@ def test_a_request_is_one_trace_from_the_caller_to_the_llm(traced, wait_until):
 
 def test_outcomes_tell_hits_time_outs_and_what_was_refused(traced, wait_until):
     slow = {"FIRST_TOKEN_MS": '{"kind":"constant","value":3000}'}
-    collector, app = traced(slow, LLM_TIMEOUT_MS="150", LLM_RETRIES="1", MAX_CONCURRENCY="1")
+    collector, _, app = traced(slow, LLM_TIMEOUT_MS="150", LLM_RETRIES="1")
     assert app.chat("traced? 2").status_code == 504
     app.client.get("/v1/conversations/00000000-0000-0000-0000-000000000000")
     app.client.get("/healthz")
@@ -119,7 +123,7 @@ def test_outcomes_tell_hits_time_outs_and_what_was_refused(traced, wait_until):
 
 
 def test_a_hit_asks_no_llm(traced, wait_until):
-    collector, app = traced()
+    collector, _, app = traced()
     for _ in range(2):
         assert app.chat("traced? 3").status_code == 200
     wait_until(lambda: len(collector.spans("app")) >= 10, what="the spans")
@@ -129,3 +133,30 @@ def test_a_hit_asks_no_llm(traced, wait_until):
         ("cache get", 0, "hit"),
         ("db finish", 0, "ok"),
     ]
+
+
+def test_what_is_refused_is_told_from_what_fails(traced, wait_until):
+    slow = {"FIRST_TOKEN_MS": '{"kind":"constant","value":1000}', "SLOTS": "1", "QUEUE_LIMIT": "0"}
+    collector, mock, app = traced(slow, MAX_CONCURRENCY="2")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        answered = pool.submit(app.chat, f"traced? {uuid4()}")
+        wait_until(lambda: mock.ledger()["in_flight"] == 1)
+        assert mock.client.post("/v1/messages").status_code == 401  # a failure, not a refusal
+        assert app.chat(f"traced? {uuid4()}").status_code == 502
+        assert answered.result().status_code == 200
+    wait_until(lambda: len(collector.spans("app")) >= 9 and len(collector.spans("llm")) >= 3, what="the spans")
+    assert [outline(span)[2] for span in collector.spans("llm")] == ["ok", "error", "rejected"]
+    asked = [outline(span) for span in collector.spans("app") if span.name == "llm messages"]
+    assert asked == [("llm messages", 0, "ok"), ("llm messages", 0, "rejected")]
+
+
+def test_a_replica_that_is_full_says_so_in_its_span(traced, wait_until):
+    collector, mock, app = traced({"FIRST_TOKEN_MS": '{"kind":"constant","value":800}'}, MAX_CONCURRENCY="1")
+    with concurrent.futures.ThreadPoolExecutor(1) as pool:
+        answered = pool.submit(app.chat, f"traced? {uuid4()}")
+        wait_until(lambda: mock.ledger()["in_flight"] == 1)
+        assert app.chat("no room").status_code == 503
+        assert answered.result().status_code == 200
+    wait_until(lambda: len(collector.spans("app")) >= 7, what="the spans")
+    served = [outline(span) for span in collector.spans("app") if span.name == "POST /v1/chat"]
+    assert served == [("POST /v1/chat", None, "ok"), ("POST /v1/chat", None, "rejected")]

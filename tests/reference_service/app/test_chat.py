@@ -92,30 +92,24 @@ def test_a_client_may_name_its_conversation(start_mock, start_app):
     assert len(app.client.get(f"/v1/conversations/{name}").json()["messages"]) == 2
 
 
-@pytest.mark.parametrize(
-    ("body", "named"),
-    [
-        (b"{}", "message"),
-        (b"not json", "JSON"),
-        (b'{"message": ""}', "message"),
-        (json.dumps({"message": "x" * 8001}).encode(), "message"),
-        (b'{"message": "a\\u0000b"}', "message"),
-        (b'{"message": "\\ud800"}', "message"),
-        (b'{"message": "x", "conversation_id": "seven"}', "conversation_id"),
-        (b'{"message": "x", "steam": true}', "steam"),
-    ],
-)
-def test_bad_requests_are_refused_with_the_field_named(invalid_app, body, named):
-    response = invalid_app.client.post("/v1/chat", content=body, headers={"content-type": "application/json"})
-    assert response.status_code == 422
-    assert response.json()["error"]["code"] == "validation"
-    assert named in response.json()["error"]["message"]
+BAD_REQUESTS = [
+    (b"{}", "message"),
+    (b"not json", "JSON"),
+    (b'{"message": ""}', "message"),
+    (json.dumps({"message": "x" * 8001}).encode(), "message"),
+    (b'{"message": "a\\u0000b"}', "message"),
+    (b'{"message": "\\ud800"}', "message"),
+    (b'{"message": "x", "conversation_id": "seven"}', "conversation_id"),
+    (b'{"message": "x", "steam": true}', "steam"),
+]
 
 
-@pytest.fixture
-def invalid_app(start_app):
-    """An app whose LLM must never be asked."""
-    return start_app("http://127.0.0.1:1")
+def test_bad_requests_are_refused_with_the_field_named(start_app):
+    app = start_app("http://127.0.0.1:1")  # the LLM is never asked
+    for body, named in BAD_REQUESTS:
+        response = app.client.post("/v1/chat", content=body, headers={"content-type": "application/json"})
+        assert (response.status_code, response.json()["error"]["code"]) == (422, "validation"), body
+        assert named in response.json()["error"]["message"], body
 
 
 def test_concurrency_beyond_the_limit_is_refused_at_once(start_mock, start_app, wait_until):

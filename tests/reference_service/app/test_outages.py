@@ -36,7 +36,7 @@ def test_a_database_that_refuses_is_unavailable_at_once_and_back_at_once(app_beh
     for _ in range(12):  # more than there are connections in the pool
         status, code, took_s = timed_chat(app)
         assert (status, code) == (503, "database_unavailable")
-        assert took_s < 0.3
+        assert took_s < 0.4
     refused = app.client.get("/readyz")
     assert refused.status_code == 503
     assert "database" in refused.json()["status"]
@@ -59,10 +59,10 @@ def test_connections_that_died_while_idle_do_no_harm(app_behind_wire):
 def test_a_black_hole_costs_the_time_out_and_no_more(app_behind_wire):
     app, wire = app_behind_wire
     wire.swallow()
-    with concurrent.futures.ThreadPoolExecutor(6) as pool:
-        for status, code, took_s in pool.map(lambda _: timed_chat(app), range(12)):
+    with concurrent.futures.ThreadPoolExecutor(8) as pool:
+        for status, code, took_s in pool.map(lambda _: timed_chat(app), range(48)):  # for three seconds
             assert (status, code) == (504, "timeout")
-            assert took_s < 0.8
+            assert took_s < 1.2
     wire.heal()
     assert recovery_s(app) < 1.5
 
@@ -81,7 +81,7 @@ def test_a_cache_in_trouble_costs_its_time_out_and_no_request(start_mock, start_
     wire.swallow()
     began_s = time.perf_counter()
     assert app.chat(question).json()["cached"] is False
-    assert 0.2 <= time.perf_counter() - began_s < 0.7  # get and set, 100 ms each
+    assert 0.2 <= time.perf_counter() - began_s < 1.2  # get and set, 100 ms each
     wire.heal()
     assert app.chat(question).json()["cached"] is True
 

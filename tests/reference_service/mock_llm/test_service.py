@@ -84,21 +84,21 @@ def test_an_answer_takes_the_first_token_and_one_step_for_each_other(start_mock,
         for chunk in response.iter_raw():
             arrivals_s += [time.perf_counter() - began_s] * chunk.count(b"content_block_delta\n")
     took_s = time.perf_counter() - began_s
-    assert 0.350 <= took_s < 0.5
+    assert 0.350 <= took_s < 0.7
     if stream:
-        assert 0.150 <= arrivals_s[0] < 0.25
+        assert 0.150 <= arrivals_s[0] < 0.3
         # Each against its own absolute time: lateness does not add up.
         assert all(0.148 + 0.020 * place <= at_s for place, at_s in enumerate(arrivals_s))
         assert len(arrivals_s) == 11
 
 
 def test_one_slot_serves_two_requests_in_twice_the_time(start_mock):
-    mock = start_mock(SLOTS="1", FIRST_TOKEN_MS=constant(300), TOKEN_MS=constant(0))
+    mock = start_mock(SLOTS="1", FIRST_TOKEN_MS=constant(400), TOKEN_MS=constant(0))
     began_s = time.perf_counter()
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         took_s = sorted(pool.map(lambda _: (ask(mock).raise_for_status(), time.perf_counter() - began_s)[1], range(2)))
-    assert 0.3 <= took_s[0] < 0.5
-    assert 0.6 <= took_s[1] < 0.8
+    assert 0.4 <= took_s[0] < 0.75
+    assert 0.8 <= took_s[1] < 1.15
     ledger = mock.ledger()
     assert (ledger["completed"], ledger["peak_in_flight"], ledger["queue_peak"]) == (2, 2, 1)
 
