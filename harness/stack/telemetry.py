@@ -273,6 +273,9 @@ def table(
 TOKENS = ("windtunnel.output_tokens", "gen_ai.usage.output_tokens")
 
 
+REJECTIONS = (429, 503, 529)
+
+
 def operation(span: Span, by_id: Mapping[tuple[bytes, bytes], Span], op_of: Callable[[str, str], str]) -> str:
     """What the span names itself, else what the call that it answers names, else by method and path.
 
@@ -297,7 +300,7 @@ def outcome(span: Span, answers: Mapping[tuple[bytes, bytes], Span]) -> str:
     if named is not None:
         return str(named)
     status = span.number("http.response.status_code", "http.status_code")
-    flags = str(span.first("response_flags") or "").split(",")
+    flags = set(str(span.first("response_flags") or "-").split(","))
     if status == 504 or "UT" in flags:
         return "timeout"
     behind = answers.get((span.trace_id, span.span_id))
@@ -305,6 +308,6 @@ def outcome(span: Span, answers: Mapping[tuple[bytes, bytes], Span]) -> str:
         return outcome(behind, answers)
     if status is None:
         return "error" if span.failed else "ok"
-    if status in (429, 503, 529):
+    if status in REJECTIONS and flags <= {"-", "UO"}:  # else Envoy tells that it reached nobody
         return "rejected"
     return "error" if status >= 400 or status == 0 else "ok"
