@@ -85,7 +85,14 @@ def _pair(pair: Pair, name: str) -> Html:
     return tag(
         "article",
         tag("div", _badge(pair.verdict, "large"), tag("h1", scenario.question, id=f"{name}-title"), class_="answer"),
-        tag("dl", *(tag("div", tag("dt", key), tag("dd", value)) for key, value in facts), class_="facts"),
+        tag(
+            "dl",
+            *(
+                tag("div", tag("dt", key), tag("dd", value.replace(" %", "\N{NO-BREAK SPACE}%")))
+                for key, value in facts
+            ),
+            class_="facts",
+        ),
         *(_distrust(judged) for judged in pair.runs if judged.ruling.reasons),
         tag("h2", "Objectives"),
         _objectives(pair),

@@ -69,6 +69,8 @@ STYLE: dict[Any, Any] = {
     "legend.handlelength": 1.6,
     "path.simplify": False,  # dots are strokes without a length, which simplification would take out
 }
+MACHINE = "host"
+"""What series call the machine as a whole, beside its components."""
 COLOUR = {"measured": MEASURED, "forecast": FORECAST}
 
 Floats = NDArray[np.float64]
@@ -213,32 +215,36 @@ def per_hop(pair: Pair, name: str) -> Html:
 
 
 def processor(pair: Pair, name: str) -> Html:
-    """Cores in use over time, by component."""
+    """Cores in use over time: of the whole machine, and below on a scale of its own, by component."""
     tables = {
         judged.run.record.kind: judged.run.series.filter(np.asarray(judged.run.series["name"]) == "cpu_share")
         for judged in pair.runs
     }
-    parts = sorted({part for table in tables.values() for part in table["component"].unique().to_pylist()})
+    known = {part for table in tables.values() for part in table["component"].unique().to_pylist()}
+    rows = [group for group in (sorted(known & {MACHINE}), sorted(known - {MACHINE})) if group]
     with mpl.rc_context(STYLE):
         picture = Figure(figsize=HALF, layout="constrained")
-        axes = picture.subplots()
+        panels = picture.subplots(len(rows), 1, sharex=True, squeeze=False, height_ratios=range(1, len(rows) + 1))
         words = []
-        for index, part in enumerate(parts):
-            for kind, table in tables.items():
-                chosen = table.filter(np.asarray(table["component"]) == part).sort_by("at_s")
-                if not len(chosen):
-                    continue
-                at_s, value = chosen["at_s"].to_numpy(), chosen["value"].to_numpy()
-                every = max(1, len(at_s) // 400)
-                style = "-" if kind == "measured" else (0, (4, 1.6))
-                colour = PARTS[index % len(PARTS)]
-                label = part if kind == "measured" or not tables.get("measured") else None
-                axes.plot(at_s[::every], value[::every], ls=style, lw=1.5, color=colour, label=label)
-                words.append(f"{part}, {kind}: {wording.number(float(value.mean()))} cores on average")
-        axes.set_ylim(0, axes.get_ylim()[1] * 1.12)
-        _time(axes, pair)
-        axes.set_ylabel("cores in use")
-        axes.legend(loc="lower left", bbox_to_anchor=(0, 1.0), ncols=4, borderaxespad=0.2, columnspacing=1.2)
+        for axes, parts in zip(panels[:, 0], rows, strict=True):
+            for index, part in enumerate(parts):
+                colour = MUTED if part == MACHINE else PARTS[index % len(PARTS)]
+                for kind, table in tables.items():
+                    chosen = table.filter(np.asarray(table["component"]) == part).sort_by("at_s")
+                    if not len(chosen):
+                        continue
+                    at_s, cores = chosen["at_s"].to_numpy(), chosen["value"].to_numpy()
+                    every = max(1, len(at_s) // 400)
+                    style = "-" if kind == "measured" else (0, (4, 1.6))
+                    axes.plot(at_s[::every], cores[::every], ls=style, lw=1.5, color=colour)
+                    words.append(f"{part}, {kind}: {wording.number(float(cores.mean()))} cores on average")
+                axes.plot([], [], color=colour, lw=1.5, label="whole machine" if part == MACHINE else part)
+            axes.set_ylim(0, axes.get_ylim()[1] * 1.15)
+            _time(axes, pair, named=axes is panels[0, 0])
+            axes.set_xlabel("seconds after the run's zero" if axes is panels[-1, 0] else "")
+        panels[-1, 0].set_ylabel("cores in use")
+        handles = [handle for axes in panels[:, 0] for handle in axes.get_legend_handles_labels()[0]]
+        picture.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.2)
     both = " (forecast dashed)" if len(tables) > 1 else ""
     return _svg(picture, name, f"Processor{both}", "; ".join(words))
 
@@ -293,7 +299,7 @@ def _steps(pair: Pair) -> int:
     return int(np.clip(round(pair.scenario.windows.total_s), 1, 120))
 
 
-def _time(axes: Axes, pair: Pair) -> None:
+def _time(axes: Axes, pair: Pair, named: bool = True) -> None:
     """The axis of time: windows named, the warm-up greyed, each fault's stretch shaded."""
     scenario = pair.scenario
     axes.set_xlim(0, scenario.windows.total_s)
@@ -305,7 +311,7 @@ def _time(axes: Axes, pair: Pair) -> None:
             axes.axvspan(window.start_s, window.end_s, color=MUTED, alpha=0.1, lw=0, zorder=0)
         elif window.start_s > 0:
             axes.axvline(window.start_s, color=MUTED, lw=0.8, ls=":", zorder=1)
-        if window.end_s - window.start_s < TOO_NARROW * scenario.windows.total_s:
+        if not named or window.end_s - window.start_s < TOO_NARROW * scenario.windows.total_s:
             continue  # its name would run into the next one's
         axes.annotate(
             window.name.replace("_", "-"),

@@ -57,7 +57,7 @@ def test_a_run_that_cannot_be_written_leaves_nothing_behind(tmp_path: Path, monk
     def full(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.pq, "write_table", full)
+    monkeypatch.setattr("pyarrow.parquet.write_table", full)
     with pytest.raises(OSError, match="No space left"):
         store.save(worlds.run(), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -247,7 +247,7 @@ def lively(
         ],
         gauges=[
             series(name, clock.tolist(), (share * slower * (1 + 0.2 * draw.random(len(clock)))).tolist())
-            for name, share in (("app", 0.35), ("db", 0.12), ("llm", 0.2))
+            for name, share in (("host", 0.8), ("app", 0.35), ("db", 0.12), ("llm", 0.2))
         ],
         **details | changes,
     )
