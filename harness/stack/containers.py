@@ -100,9 +100,6 @@ class ContainerStack:
         self.deployment = deployment
         self._seed = seed
         self._progress = progress or (lambda line: None)  # noqa: ARG005
-        self._ports = Ports()
-        self._wiring = wire(architecture, deployment, lambda: f"{LOOPBACK}:{self._ports.take()}")
-        self._control_port = self._ports.take()
         self._containers: dict[str, DockerContainer] = {}
         self._pids: dict[str, int] = {}
         self._addresses: dict[str, str] = {}
@@ -113,6 +110,7 @@ class ContainerStack:
         self._failed = threading.Event()
         self.telemetry = Telemetry()
         self._client = engine.connect()
+        self._ports = Ports()
         # The supervisor removes what is left, as Ryuk would, and needs neither an image nor the engine's socket in it.
         testcontainers_config.ryuk_disabled = True
         self._supervisor = Supervisor()
@@ -121,6 +119,8 @@ class ContainerStack:
         self._logs = keep_logs or self.directory / "logs"
         try:
             self._logs.mkdir(parents=True, exist_ok=True)
+            self._wiring = wire(architecture, deployment, lambda: f"{LOOPBACK}:{self._ports.take()}")
+            self._control_port = self._ports.take()
             self._supervisor.at_exit([sys.executable, "-m", removal.__name__, self._run])
             self._start()
         except BaseException:
