@@ -75,8 +75,8 @@ def _errors(
     """The errors that can be told; into ``skipped``, by the reason, where one cannot."""
     for metric in METRICS:
         ours, theirs = figure(metric, forecast), figure(metric, measured)
-        if metric.startswith("first_token") and not (ours.n or theirs.n):
-            continue  # nobody streams here
+        if metric.startswith("first_token") and (min if subject != "total" else max)(ours.n, theirs.n) == 0:
+            continue  # nobody streams here; of a hop: one of the two does not see its tokens
         enough = min(ours.n, theirs.n) >= FEWEST and ours.enough and theirs.enough
         if ours.value is None or theirs.value is None or not enough:
             needed = samples_needed(quantile_percent(metric)) if is_quantile(metric) else FEWEST

@@ -17,7 +17,7 @@ import numpy as np
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from windtunnel.spec.architecture import SUCCESSES
+from windtunnel.spec.architecture import CLIENT, SUCCESSES
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
@@ -111,10 +111,11 @@ def requests(run: Run, window: Window) -> Calls:
 def hops(run: Run, window: Window) -> dict[str, Calls]:
     """By hop (``app->db``), as their callers saw them: the calls that were made for a window's requests.
 
-    In the order of the architecture's links; hops that it does not draw come last.
+    In the order of the architecture's links; hops that it does not draw come last. The client's own call is no hop:
+    it is the request, which ``requests`` sees from the intended start.
     """
     inside = np.isin(run.spans["request"].to_numpy(), requests(run, window).request)
-    table = run.spans.filter(inside & _one_of(run.spans["kind"], {"client"}))
+    table = run.spans.filter(inside & _one_of(run.spans["kind"], {"client"}) & ~_one_of(run.spans["caller"], {CLIENT}))
     hop = pc.binary_join_element_wise(table["caller"], table["callee"], "->").to_numpy()
     calls = Calls(
         seconds=window.end_s - window.start_s,

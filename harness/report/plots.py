@@ -233,10 +233,10 @@ def processor(pair: Pair, name: str) -> Html:
                     chosen = table.filter(np.asarray(table["component"]) == part).sort_by("at_s")
                     if not len(chosen):
                         continue
-                    at_s, cores = chosen["at_s"].to_numpy(), chosen["value"].to_numpy()
-                    every = max(1, len(at_s) // 400)
+                    cores = chosen["value"].to_numpy()
                     style = "-" if kind == "measured" else (0, (4, 1.6))
-                    axes.plot(at_s[::every], cores[::every], ls=style, lw=1.5, color=colour)
+                    times, smooth = _averages(pair, chosen["at_s"].to_numpy(), cores)
+                    axes.plot(times, smooth, ls=style, lw=1.5, color=colour)
                     words.append(f"{part}, {kind}: {wording.number(float(cores.mean()))} cores on average")
                 axes.plot([], [], color=colour, lw=1.5, label="whole machine" if part == MACHINE else part)
             axes.set_ylim(0, axes.get_ylim()[1] * 1.15)
@@ -292,6 +292,15 @@ def _running(calls: Calls, rate_per_s: float) -> tuple[Floats, Floats, Floats]:
         for share in (0.5, 0.9)
     )
     return times, p50, p90
+
+
+def _averages(pair: Pair, at_s: Floats, value: Floats) -> tuple[Floats, Floats]:
+    """A gauge's means over 25 equal parts of the run (those in which it was looked at), at the parts' middles."""
+    edges = np.linspace(0, pair.scenario.windows.total_s, 26)
+    looks, _ = np.histogram(at_s, edges)
+    sums, _ = np.histogram(at_s, edges, weights=value)
+    seen = looks > 0
+    return ((edges[1:] + edges[:-1]) / 2)[seen], sums[seen] / looks[seen]
 
 
 def _steps(pair: Pair) -> int:

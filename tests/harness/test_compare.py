@@ -35,7 +35,7 @@ def test_a_run_compared_with_itself_has_no_error(seed: int, slower: float) -> No
     found = compare(forecast, measured, PROVENANCE)
     assert {error.error for error in found.errors} == {0.0}
     assert {error.window for error in found.errors} == {"before", "during", "after"}
-    assert {error.subject for error in found.errors} == {"total", "client->app", "app->db", "app->llm"}
+    assert {error.subject for error in found.errors} == {"total", "app->db", "app->llm"}
 
 
 @given(st.floats(0.2, 5), st.integers(0, 2**32 - 1))
@@ -125,6 +125,20 @@ def test_hops_that_only_one_run_knows_are_named() -> None:
     assert "during, app->db: called in the forecast run only" in found.warnings
     assert "during, app->queue: called in the measured run only" in found.warnings
     assert {error.subject for error in found.errors} == {"total"}
+
+
+def test_the_first_token_of_a_hop_is_compared_where_both_runs_see_it() -> None:
+    """A balancer passes a stream on without looking into it: only the model knows when its first token came."""
+    table = worlds.samples(np.linspace(11, 20.9, 400), 100, "ok", 50)
+    forecast = worlds.run(table=table, kind="forecast", calls=[worlds.spans(range(400), "app->llm", 90, "ok", 45)])
+    blind = worlds.run(table=table, calls=[worlds.spans(range(400), "app->llm", 90)])
+    found = told(forecast, blind)
+    assert ("during", "total", "first_token_ms_p50") in found
+    assert ("during", "app->llm", "first_token_ms_p50") not in found
+    assert not any("first_token" in warning and "app->llm" in warning for warning in compare(forecast, blind).warnings)
+    silent = worlds.run(table=worlds.samples(np.linspace(11, 20.9, 400), 100), observes=["samples", "first_token"])
+    warnings = compare(forecast, silent, PROVENANCE).warnings
+    assert any("first_token_ms_p50 (40 needed in both runs): during total 0" in warning for warning in warnings)
 
 
 @pytest.mark.parametrize(

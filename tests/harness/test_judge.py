@@ -137,6 +137,14 @@ def test_recovery_counts_from_the_heal_as_it_was_carried_out() -> None:
     assert one(worlds.run(question, worlds.samples(at_s, outcome=outcome), injections=[late])).value == pytest.approx(1)
 
 
+def test_recovery_counts_from_the_last_heal() -> None:
+    at_s = np.arange(0, 31, 0.025)
+    outcome = np.where((at_s >= 11) & (at_s < 24), "error", "ok").tolist()
+    question = worlds.scenario({"after": {"recovery_s": {"max": 5}}}, [*OUTAGE, {"outage": "app->llm"}])
+    both = [worlds.injection(at_s=(11, 22)), worlds.injection("outage app->llm", at_s=(11, 23))]
+    assert one(worlds.run(question, worlds.samples(at_s, outcome=outcome), injections=both)).value == pytest.approx(1)
+
+
 def test_a_fault_that_was_healed_too_late_leaves_no_time_to_recover() -> None:
     question = worlds.scenario({"after": {"recovery_s": {"max": 5}}}, OUTAGE)
     judgement = one(worlds.run(question, injections=[worlds.injection(at_s=(11, 31.5))]))

@@ -64,6 +64,7 @@ def test_hops_hold_the_client_spans_of_the_windows_requests() -> None:
             worlds.spans([0], "app->cache", 1, "miss"),
             worlds.spans([0, 1, 2, 77], "app->db", 5, kind="server"),
             worlds.spans([77], "app->llm", 5),  # of no sample: a priming request
+            worlds.spans([0, 1, 2], "client->app", 50),  # the request itself, as a forecast has it
         ],
     )
     found = hops(run, WHOLE)
