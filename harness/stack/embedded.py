@@ -83,10 +83,11 @@ class EmbeddedStack:
             self._start(Cache(cache or default_root(), self._supervisor), pool)
         except BaseException:
             self._failed.set()
+            self._supervisor.halt()
+            pool.shutdown(cancel_futures=True)
             self._close_after_failure()
             raise
-        finally:
-            pool.shutdown(cancel_futures=True)
+        pool.shutdown()
 
     # What stands
 

@@ -116,6 +116,7 @@ class Supervisor:
         self._ended_early: dict[int, dict[str, Any]] = {}
         self._hello: Future[Path] = Future()
         self._gone = False
+        self._halted = False
         self._last_words = "the supervisor is gone, and what it owned with it"
         self._left: list[str] | None = None
         """What it could not clean up, told when it ends; None: it has not told."""
@@ -178,6 +179,8 @@ class Supervisor:
         all get their ``urgent_signal`` at once. Raises NotReady when it
         cannot be started, Lost when the supervisor is gone.
         """
+        if self._halted:
+            raise Lost(f"{name} was not started: the stack is ending")
         child = Child(self, name, log)
         try:
             answer = self.request(
@@ -235,6 +238,18 @@ class Supervisor:
         """Send a signal to a child that still runs; with ``tree`` to its descendants too."""
         if child.code is None:
             self.request("signal", pid=child.pid, signal=int(number), tree=tree)
+
+    def halt(self) -> None:
+        """Kill all children and start no more: threads that wait for one, or are about to start one, give up.
+
+        For a start that fails: what such a thread wrote after the end would be left behind.
+        """
+        self._halted = True
+        with self._lock:
+            children = list(self._children.values())
+        for child in children:
+            with contextlib.suppress(Lost):
+                child.kill()
 
     def lease(self, heal: Sequence[HttpCall], ttl_s: float) -> SupervisedLease:
         """Have ``heal`` sent in ``ttl_s`` seconds, or at once when this process dies, unless it is released."""

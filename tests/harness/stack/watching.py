@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import shutil
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
 from types import TracebackType
 
-from windtunnel.harness.stack.supervisor import MARKER, processes, stat
+from windtunnel.harness.stack.supervisor import processes, stat
 
 
 def eventually(condition: Callable[[], bool], within_s: float, what: str) -> None:
@@ -27,18 +30,33 @@ def runs(pid: int) -> bool:
     return found is not None and found.state != "Z"
 
 
-def left_of(directory: Path) -> list[str]:
-    """What is left of a stack: processes that carry its mark or name its directory, and the directory."""
-    mark = f"{MARKER}={directory}".encode()
-    found = [str(directory)] if directory.exists() else []
+def mentioning(directory: Path) -> list[str]:
+    """Processes that name a directory, or one below it, in their environment or command line, or stand in it."""
+    found = []
     for process in processes():
         with contextlib.suppress(OSError):
             where = Path(f"/proc/{process.pid}")
-            environment = (where / "environ").read_bytes()
             command = (where / "cmdline").read_bytes()
-            if process.state != "Z" and (mark in environment.split(b"\0") or str(directory).encode() in command):
+            text = (where / "environ").read_bytes() + command + os.fsencode((where / "cwd").readlink())
+            if process.state != "Z" and process.pid != os.getpid() and os.fsencode(directory) in text:
                 found.append(f"{process.pid} {command.decode(errors='replace')}")
     return found
+
+
+def left_of(directory: Path) -> list[str]:
+    """What is left of a stack: its directory, and processes that name it."""
+    return ([str(directory)] if directory.exists() else []) + mentioning(directory)
+
+
+@contextlib.contextmanager
+def an_open_folder() -> Iterator[Path]:
+    """A folder of our own that other users may enter (pytest's are closed), for a command's TMPDIR."""
+    folder = Path(tempfile.mkdtemp(prefix="windtunnel-test-", dir="/tmp"))
+    folder.chmod(0o777)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)
 
 
 class Recorder:
