@@ -88,19 +88,18 @@ class Engine:
         exchange = yield from self._call(self.model.hops[self.model.entries[flow]], 0, request, None)
         assert exchange.outcome is not None, "a call returns when it has ended"
         outcome = "ok" if exchange.outcome in SUCCESSES else exchange.outcome
-        first_s = exchange.heard_first_s
         self.recorder.samples.append(
             Sample(
                 request=request,
                 flow=self.model.flows[flow],
                 intended_s=at_s,
                 sent_s=at_s,
-                first_token_s=first_s,
+                first_token_s=exchange.heard_first_s,
                 done_s=self.clock.now,
                 outcome=outcome,
                 status=None,
                 error=None if outcome == "ok" else outcome,
-                tokens=None if first_s is None else exchange.tokens,
+                tokens=exchange.tokens_heard(),
             )
         )
 

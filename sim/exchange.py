@@ -17,6 +17,7 @@ from windtunnel.sim.draws import Purpose
 from windtunnel.sim.faults.passage import Leg, Passage
 from windtunnel.sim.model import FaultWindow, Hop
 from windtunnel.sim.recorder import Span
+from windtunnel.spec.architecture import SUCCESSES
 
 if TYPE_CHECKING:
     from windtunnel.sim.engine import Engine
@@ -84,6 +85,15 @@ class Exchange:
         passage = self._passes(self._answer(spread_s), self.left_first_s)
         if not passage.lost:
             self._deliver(passage.first_ms, self._hear)
+
+    def tokens_heard(self) -> int | None:
+        """How many tokens have reached the caller by now; None before the first."""
+        if self.heard_first_s is None or self.tokens is None:
+            return None
+        if self.outcome in SUCCESSES or self._tokens_spread_s == 0:
+            return self.tokens
+        share = (self.engine.clock.now - self.heard_first_s) / self._tokens_spread_s
+        return min(self.tokens, 1 + int(share * (self.tokens - 1)))
 
     def fault_begins(self, window: FaultWindow) -> None:
         """Cut what a beginning fault cuts; tokens on their way meet it from now on."""
@@ -160,7 +170,7 @@ class Exchange:
         """The part of the answer that leaves the callee within that time. Bytes are spread evenly over its tokens."""
         whole_s = self._tokens_spread_s
         share = min(1.0, spread_s / whole_s) if whole_s > 0 else 1.0
-        pieces = max(1, round((self.tokens or 1) * share))
+        pieces = max(1, round(share * (self.tokens or 1))) if self.hop.streams else 1
         size = max(1, round(self.hop.response_bytes * share))
         return Leg("downstream", size, self.hop.round_trips, pieces, spread_s * 1000 if pieces > 1 else 0.0)
 
@@ -247,7 +257,7 @@ class Exchange:
                 outcome=self.outcome or "error",
                 wait_ms=None if self.wait_s is None else self.wait_s * 1000,
                 first_token_ms=first_ms,
-                tokens=self.tokens if first_ms is not None else None,
+                tokens=self.tokens_heard(),
             )
         )
 

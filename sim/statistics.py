@@ -1,9 +1,8 @@
-"""Quantiles of samples and how sure they are, without assuming a distribution. Used by calibration, tests, harness."""
+"""Quantiles of samples and how sure they are, without assuming a distribution. Used by calibration."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -49,18 +48,6 @@ def _binomial(n: int, p: float) -> NDArray[np.float64]:
     logs = n * math.log1p(-p) + np.concatenate([[0.0], np.cumsum(steps)])
     probabilities: NDArray[np.float64] = np.exp(logs)
     return probabilities
-
-
-def mean_interval(batches: Sequence[float], t: float) -> tuple[float, float]:
-    """Mean of batch means, plus and minus ``t`` standard errors (Student's quantile for len(batches) - 1 degrees).
-
-    Raises ValueError with fewer than two batches.
-    """
-    if len(batches) < 2:
-        raise ValueError(f"found {len(batches)} batches, expected at least 2")
-    mean = float(np.mean(batches))
-    half = t * float(np.std(batches, ddof=1)) / math.sqrt(len(batches))
-    return mean - half, mean + half
 
 
 def empirical(samples: ArrayLike, points: int = 201) -> Empirical:

@@ -51,7 +51,7 @@ def answers_in(llm_ms: float) -> Any:
 def backoff_ms(run: Run, attempt: int, base_ms: float) -> float:
     """What the first request waits after an attempt of its second call (hop 1)."""
     jitter = Draws(run.record.scenario.seed).uniform(0, 1, attempt, Purpose.BACKOFF)
-    return jitter * base_ms * 2**attempt
+    return jitter * base_ms * float(2**attempt)
 
 
 def test_times_add_up() -> None:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from windtunnel.sim.statistics import empirical, mean_interval, quantile_interval
+from windtunnel.sim.statistics import empirical, quantile_interval
 
 finite = st.floats(0, 1e6, allow_nan=False)
 
@@ -59,17 +59,11 @@ def test_empirical_keeps_the_range_and_the_order_statistics(samples: list[float]
         )
 
 
-def test_mean_interval_is_students() -> None:
-    # 1, 2, 3: mean 2, standard error 1/sqrt(3).
-    assert mean_interval([1, 2, 3], 4.303) == pytest.approx((2 - 4.303 / math.sqrt(3), 2 + 4.303 / math.sqrt(3)))
-
-
 @pytest.mark.parametrize(
     "wrong",
     [
         lambda: quantile_interval([], 0.5),
         lambda: quantile_interval([1], 1.0),
-        lambda: mean_interval([1], 2),
         lambda: empirical([]),
     ],
 )
