@@ -42,8 +42,7 @@ MACHINE = "host"
 class Visit:
     """A call with what its caller and its callee saw of it."""
 
-    caller_ms: float | None
-    """None: the caller wrote no span."""
+    caller_ms: float
     inside: Row
     """The callee's span, or the caller's where the callee is not traced."""
     traced: bool
@@ -210,7 +209,7 @@ def _self_ms(span: Row, component: str, rows: Sequence[Row]) -> float:
 def _parameters(visits: Sequence[Visit], architecture: Architecture, key: str) -> CallParameters:
     callee = key.partition("->")[2].partition(":")[0]
     traced = [visit for visit in visits if visit.traced]
-    link_ms = [max(0.0, v.caller_ms - v.inside["duration_ms"]) for v in traced if v.caller_ms is not None]
+    link_ms = [max(0.0, v.caller_ms - v.inside["duration_ms"]) for v in traced]
     streamed = [v for v in visits if v.inside["first_token_ms"] is not None and v.inside["tokens"]]
     if not isinstance(architecture.components[callee], LLM) or not streamed:
         return CallParameters(

@@ -179,7 +179,7 @@ class Exchange:
         active = self.engine.active(self.hop.wire, self.caller_replica, self.callee_replica)
         passages = []
         for window in active:
-            if only not in (None, window):
+            if only is not None and window is not only:
                 continue
             since_s = max(from_s, window.begin_s)
             met = leg if since_s == from_s else self._answer(self.engine.clock.now - since_s)

@@ -7,7 +7,8 @@ Model and knows nothing else. What the model assumes:
 - A component does its own work (service_ms) first and then makes its calls, one after the other.
 - Of its own work, as much is processor work as its processor time per visit allows; it slows down when the host is
   busy. Processor time beyond that (of an LLM that mostly sleeps, of Toxiproxy) runs beside and delays only by
-  taking its share of the cores.
+  taking its share of the cores. A component uses as many cores as it has work to do at once: that a replica may be
+  a single thread is not in the model.
 - Whoever is no longer waited for is cancelled at once, with all calls it makes; calls to a database alone run to
   their end (``Wire.to_database``) and hold their connection until then, as the reference service has it.
 - A cached answer is found by its prompt alone: each request opens a new conversation.
@@ -455,11 +456,10 @@ def _sick(faults: Sequence[FaultWindow], architecture: Architecture, deployment:
 
 def _check_fails(window: FaultWindow) -> bool | None:
     """Whether a readiness check through this fault fails; True: by its time-out, False: at once, None: it passes."""
-    passages = [
-        window.imagined.passage(window.fault, leg, lambda _: 0.5)
-        for leg in (Leg("upstream", PROBE_BYTES), Leg("downstream", PROBE_BYTES))
-    ]
+    legs = (Leg("upstream", PROBE_BYTES), Leg("downstream", PROBE_BYTES))
+    passages = [window.imagined.passage(window.fault, leg, lambda _: 0.5) for leg in legs]
+    late_ms = sum(passage.last_ms for passage in passages)
     if any(passage.lost or passage.broken_off for passage in passages):
-        cuts = [passage.cut_after_ms for passage in passages if passage.cut_after_ms is not None]
-        return not cuts or min(cuts) >= PROBE_TIMEOUT_S * 1000
-    return True if sum(passage.last_ms for passage in passages) > PROBE_TIMEOUT_S * 1000 else None
+        late_ms = min((p.cut_after_ms for p in passages if p.cut_after_ms is not None), default=math.inf)
+        return late_ms >= PROBE_TIMEOUT_S * 1000
+    return True if late_ms > PROBE_TIMEOUT_S * 1000 else None

@@ -308,6 +308,16 @@ def test_hits_are_those_that_the_schedule_makes(ttl_s: float) -> None:
     assert run.samples["tokens"].to_pylist() == [1 if outcome == "hit" else 6 for outcome in expected]
 
 
+def test_an_answer_that_failed_is_not_stored() -> None:
+    """The same question every half second; the LLM is out of reach for the first two."""
+    said = scenario(
+        rate_per_s=2, load={"prompts": {"distinct": 1}}, windows={"after_s": 1}, faults=[{"outage": "app->llm"}]
+    )
+    run = forecast(said, cached(3600), CACHED)
+    assert outcomes(run) == ["error", "error", "ok", "ok"]
+    assert column(run.spans, "outcome", op="get") == ["miss", "miss", "miss", "hit"]
+
+
 def test_equal_prompts_have_answers_of_equal_length() -> None:
     known = CACHED.model_copy(
         update={
