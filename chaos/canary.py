@@ -8,7 +8,8 @@ redis     PING
 
 and, where a fault shows only on more bytes, one whose size is ours to choose:
 
-http      the same request many times over on one connection (RFC 9112, 9.3.2), padded with a header upstream
+http      GET /openapi.json, which may be large, as often as it takes on one connection (RFC 9112, 9.3.2);
+          upstream a header pads the request
 postgres  a start-up packet with unknown ``_pq_.`` options, whose names NegotiateProtocolVersion repeats
           (PostgreSQL manual, "Message Formats"); it names no user, so the server ends the connection by itself
 redis     ECHO
@@ -29,12 +30,13 @@ from typing import Literal
 Protocol = Literal["http", "postgres", "redis"]
 End = Literal["answered", "refused", "reset", "closed", "timeout", "unreachable"]
 
-HTTP_ANSWER_BYTES = 100
-"""What any answer to GET /healthz has at least: status line, date, length and type."""
 HTTP_PAD_BYTES = 4000
-"""Of a header; servers take 8 kB and more in all."""
-MOST_BYTES: dict[Protocol, int] = {"http": 200 * HTTP_ANSWER_BYTES, "postgres": 9000, "redis": 1_000_000}
-"""The largest exchange that can be asked for. PostgreSQL takes start-up packets of at most 10,000 bytes."""
+"""The longest header; servers take 8 kB and more in all."""
+HTTP_MOST_REQUESTS = 100
+"""On one connection, not to be a load of its own."""
+MOST_BYTES: dict[Protocol, int] = {"http": 100_000, "postgres": 9000, "redis": 1_000_000}
+"""The largest exchange to ask for. PostgreSQL takes start-up packets of at most 10,000 bytes. What comes back
+over HTTP is less where the answers are so short that HTTP_MOST_REQUESTS of them do not reach it."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Probe:
     request_bytes: int = 0
     """Send at least so many."""
     answer_bytes: int = 0
-    """Have at least so many come back."""
+    """Have at least so many come back, if the callee has so many to give."""
     closing: Literal["callee", "caller"] | None = None
     """Who closes the connection after the answer, so that the time until its end can be seen."""
     patience_ms: float = 3000
@@ -118,8 +120,8 @@ class Sight:
 @dataclass(frozen=True)
 class _Talk:
     request: bytes
-    whole: Callable[[bytearray], bool]
-    """Whether what came is the whole answer."""
+    proceed: Callable[[bytearray], bytes | None]
+    """Given all that came so far: what to send next, nothing (b"") to go on reading, None when it is whole."""
     goodbye: bytes = b""
     """Has the callee close the connection, where the request does not say so already."""
 
@@ -151,13 +153,16 @@ def _converse(connection: socket.socket, talk: _Talk, probe: Probe, watch: _Watc
     connect_ms = watch.ms()
     first_byte_ms: float | None = None
     answer = bytearray()
-    reads = 0
+    reads = sent_bytes = 0
     end: End = "answered"
     try:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        connection.settimeout(watch.left_s())
-        connection.sendall(talk.request)
-        while not talk.whole(answer):
+        say: bytes | None = talk.request
+        while say is not None:
+            if say:
+                connection.settimeout(watch.left_s())
+                connection.sendall(say)
+                sent_bytes += len(say)
             connection.settimeout(watch.left_s())
             piece = connection.recv(65536)
             if not piece:
@@ -166,12 +171,13 @@ def _converse(connection: socket.socket, talk: _Talk, probe: Probe, watch: _Watc
             first_byte_ms = first_byte_ms or watch.ms()
             answer += piece
             reads += 1
+            say = talk.proceed(answer)
     except OSError as error:
         end = _end(error, connected=True)
     end_ms = watch.ms()
     pieces = _segments(connection) or reads
     closed_ms = _until_closed(connection, talk, probe, watch) if end == "answered" and probe.closing else None
-    return Exchange(end, connect_ms, first_byte_ms, end_ms, closed_ms, len(talk.request), len(answer), pieces)
+    return Exchange(end, connect_ms, first_byte_ms, end_ms, closed_ms, sent_bytes, len(answer), pieces)
 
 
 def _until_closed(connection: socket.socket, talk: _Talk, probe: Probe, watch: _Watch) -> float | None:
@@ -234,12 +240,30 @@ def _segments(connection: socket.socket) -> int:
     return int.from_bytes(info[_TCP_INFO_DATA_SEGS_IN:end], sys.byteorder) if len(info) == end else 0
 
 
+def _until(whole: Callable[[bytearray], bool]) -> Callable[[bytearray], bytes | None]:
+    """Say nothing more, and listen until the answer is whole."""
+    return lambda answer: None if whole(answer) else b""
+
+
 def _http(address: str, probe: Probe) -> _Talk:
-    pad = f"X-Canary: {'.' * HTTP_PAD_BYTES}\r\n" if probe.request_bytes else ""
-    asked = max(1, -(-probe.answer_bytes // HTTP_ANSWER_BYTES), -(-probe.request_bytes // HTTP_PAD_BYTES))
-    ask = f"GET /healthz HTTP/1.1\r\nHost: {address}\r\n{pad}\r\n".encode()
-    last = ask.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n") if probe.closing == "callee" else ask
-    return _Talk(ask * (asked - 1) + last, lambda answer: _http_whole(answer, asked))
+    asked = max(1, -(-probe.request_bytes // HTTP_PAD_BYTES))
+    path = "/openapi.json" if probe.answer_bytes else "/healthz"
+    pad = f"X-Canary: {'.' * -(-probe.request_bytes // asked)}\r\n" if probe.request_bytes else ""
+    last = "Connection: close\r\n" if probe.closing == "callee" else ""
+    ask = f"GET {path} HTTP/1.1\r\nHost: {address}\r\n{pad}{last}\r\n".encode()
+
+    def proceed(answer: bytearray) -> bytes | None:
+        nonlocal asked
+        if not _http_whole(answer, asked):
+            return b""
+        missing = -(-(probe.answer_bytes - len(answer)) * asked // len(answer))  # answers, each as long as so far
+        more = min(missing, HTTP_MOST_REQUESTS - asked)
+        if more <= 0:
+            return None
+        asked += more
+        return ask * more
+
+    return _Talk(ask * asked, proceed)
 
 
 def _http_whole(data: bytearray, wanted: int) -> bool:
@@ -268,9 +292,9 @@ def _postgres(_: str, probe: Probe) -> _Talk:
     size = max(probe.request_bytes, probe.answer_bytes)
     if not size:
         # The goodbye is a CancelRequest for no process: the server ends the connection without a word.
-        return _Talk(struct.pack("!ii", 8, 80877103), bool, struct.pack("!iiii", 16, 80877102, 0, 0))
+        return _Talk(struct.pack("!ii", 8, 80877103), _until(bool), struct.pack("!iiii", 16, 80877102, 0, 0))
     body = struct.pack("!i", 196608) + b"_pq_." + b"x" * size + b"\0\0\0"
-    return _Talk(struct.pack("!i", len(body) + 4) + body, _postgres_whole)
+    return _Talk(struct.pack("!i", len(body) + 4) + body, _until(_postgres_whole))
 
 
 def _postgres_whole(data: bytearray) -> bool:
@@ -281,7 +305,7 @@ def _postgres_whole(data: bytearray) -> bool:
 def _redis(_: str, probe: Probe) -> _Talk:
     size = max(probe.request_bytes, probe.answer_bytes)
     request = b"*2\r\n$4\r\nECHO\r\n$%d\r\n%s\r\n" % (size, b"x" * size) if size else b"PING\r\n"
-    return _Talk(request, _redis_whole, b"QUIT\r\n")
+    return _Talk(request, _until(_redis_whole), b"QUIT\r\n")
 
 
 def _redis_whole(data: bytearray) -> bool:

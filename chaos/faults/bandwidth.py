@@ -11,7 +11,7 @@ from windtunnel.chaos.faults.lateness import LEAST_MS, later
 from windtunnel.spec import fault as spec
 from windtunnel.spec.run import Evidence
 
-TRANSFER_MS = 200
+TRANSFER_MS = 100
 """How long the canary's bytes should take at the fault's rate."""
 
 
@@ -26,14 +26,15 @@ class Bandwidth:
         return AddToxic("bandwidth", {"rate": self.fault.rate_kb_per_s}, self.fault.stream)
 
     def probe(self, protocol: canary.Protocol, patience_ms: float) -> Probe | CannotShow:
-        """As many bytes as the rate carries in TRANSFER_MS (kB/s is bytes/ms), if the protocol can."""
+        """As many bytes as the rate carries in TRANSFER_MS (kB/s is bytes/ms), if the protocol can; few canaries,
+        for these weigh something."""
         size = min(self.fault.rate_kb_per_s * TRANSFER_MS, MOST_BYTES[protocol])
         if size / self.fault.rate_kb_per_s < LEAST_MS:
             rate = f"{self.fault.rate_kb_per_s} kB/s"
             return CannotShow(f"the largest canary over {protocol} has {size} bytes: too few to show {rate}")
         if self.fault.stream == "upstream":
-            return Probe(request_bytes=size, patience_ms=patience_ms)
-        return Probe(answer_bytes=size, patience_ms=patience_ms)
+            return Probe(request_bytes=size, patience_ms=patience_ms, count=2)
+        return Probe(answer_bytes=size, patience_ms=patience_ms, count=2)
 
     def effect(self, before: Sight, now: Sight) -> Evidence:
         """The whole exchange takes at least its bytes / rate."""

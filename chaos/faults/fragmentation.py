@@ -55,18 +55,18 @@ class Fragmentation:
         return Probe(request_bytes=size, patience_ms=patience_ms)
 
     def effect(self, before: Sight, now: Sight) -> Evidence:
-        """Downstream at least half of the pieces that it must come in, and more than before; else the delays.
+        """Downstream many pieces, and twice as many as before; upstream their delays.
 
-        Half: the receiving kernel may join pieces that follow each other closely.
+        Many: half of what it must come in, or of PIECES. The kernels on the way join pieces that follow each
+        other closely, so that the one of several exchanges with the most pieces tells.
         """
         if self.fault.stream == "upstream":
             carried = min(exchange.sent_bytes for exchange in before.exchanges)
             what = f"the answer to {carried} bytes came"
             return later(what, before, now, lambda exchange: exchange.end_ms, self._delay_ms(carried))
         were = max(exchange.pieces for exchange in before.exchanges)
-        pieces = min(exchange.pieces for exchange in now.exchanges)
-        received = min(exchange.received_bytes for exchange in now.exchanges)
-        expected = ceil(received / self._largest_piece)
-        proven = received > 0 and pieces > were and pieces >= max(2, expected / 2)
-        what = f"{received} bytes came in {pieces} pieces, at least {expected} expected; before the fault in {were}"
+        most = max(now.exchanges, key=lambda exchange: exchange.pieces)
+        sent = ceil(most.received_bytes / self._largest_piece)
+        proven = most.pieces >= max(2, 2 * were, min(sent, PIECES) / 2)
+        what = f"{most.received_bytes} bytes came in {most.pieces} pieces, {sent} or more were sent; before in {were}"
         return Evidence(proven=proven, what=what)

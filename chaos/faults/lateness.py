@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Protocol
 
 from windtunnel.chaos.canary import Exchange, Sight
 from windtunnel.spec.run import Evidence
@@ -12,20 +11,13 @@ LEAST_MS = 1.0
 """A delay below this drowns in the noise of a busy machine."""
 
 
-class Pick(Protocol):
-    """``min`` or ``max``."""
-
-    def __call__(self, times_ms: Iterable[float], /) -> float:
-        """One of them."""
-
-
 def later(
     what: str,
     before: Sight,
     now: Sight,
     taken_ms: Callable[[Exchange], float],
     delay_ms: float,
-    pick: Pick = min,
+    pick: Callable[[Iterable[float]], float] = min,
 ) -> Evidence:
     """Proven if it took nearly the delay now, and clearly less before; no connection may have been cut.
 

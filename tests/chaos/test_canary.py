@@ -51,6 +51,14 @@ class TestOnEveryProtocol:
         assert 0 <= seen.closed_ms < 1000
 
 
+def test_http_answers_are_asked_for_until_they_are_enough(http_server: str) -> None:
+    one = exchange(http_server, "http", Probe(answer_bytes=1))
+    assert 3000 <= one.received_bytes < 3300
+    ten = exchange(http_server, "http", Probe(answer_bytes=9 * one.received_bytes + 1))
+    assert ten.received_bytes == 10 * one.received_bytes
+    assert ten.sent_bytes == 10 * one.sent_bytes
+
+
 def test_refused() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))

@@ -13,6 +13,7 @@ from windtunnel.chaos.canary import MOST_BYTES, Probe, Protocol, exchange
 from windtunnel.chaos.capabilities import HttpCall
 from windtunnel.chaos.inject import NotHealed, NotInjected, inject
 from windtunnel.chaos.toxiproxy import Toxiproxy
+from windtunnel.harness.stack.supervision import Supervisor
 from windtunnel.spec.fault import AnyFault
 
 from .conftest import Links
@@ -59,7 +60,7 @@ def test_a_whole_life(link: Links, clock: Callable[[], float]) -> None:
     asked = fault("latency", latency_ms=100)
     with inject(asked, link, clock=clock, ttl_s=30) as injected:
         during = exchange(link.proxies[0].listen, "http", Probe())
-        assert injected.check().proven
+        assert injected.check().proven, injected.evidence
         injected.renew()
         injected.renew(90)
         with pytest.raises(RuntimeError, match="not been healed"):
@@ -69,7 +70,7 @@ def test_a_whole_life(link: Links, clock: Callable[[], float]) -> None:
     record = injected.injection
     assert record.fault == "latency app->db"
     assert 0 < record.injected_at_s < record.healed_at_s <= clock()
-    assert record.proven
+    assert record.proven, record
     assert [evidence.proven for evidence in record.evidence] == [True] * 4  # at first, check, before and after healing
     assert "app.0~db.0: the first byte came after 10" in record.evidence[0].what
     assert injected.heal() == record  # twice is once
@@ -105,6 +106,20 @@ def test_what_the_lease_holds_undoes_it(links: Links, http_server: str, name: st
         assert not injected.check().proven
 
 
+def test_a_lease_that_runs_out_ends_the_fault_and_the_evidence_says_so(
+    link: Links, supervisor: Supervisor, clock: Callable[[], float]
+) -> None:
+    link.lease = supervisor.lease  # type: ignore[method-assign, assignment]
+    with inject(fault("outage"), link, clock=clock, ttl_s=0.5) as injected:
+        assert injected.proven, injected.evidence
+        deadline = time.monotonic() + 10
+        while not untouched(link.api):
+            assert time.monotonic() < deadline, "the supervisor did not heal"
+            time.sleep(0.02)
+        assert "the proxy is enabled" in injected.check().what
+    assert not injected.injection.proven
+
+
 def test_all_replicas_or_one(links: Links, http_server: str, clock: Callable[[], float]) -> None:
     for replica in range(3):
         links.add(f"app.{replica}", "db.0", http_server)
@@ -112,13 +127,13 @@ def test_all_replicas_or_one(links: Links, http_server: str, clock: Callable[[],
     with inject(fault("latency", latency_ms=50), links, clock=clock) as injected:
         touched = {name for name, proxy in links.api.proxies().items() if proxy.toxics}
         assert touched == {"app.0~db.0", "app.1~db.0", "app.2~db.0"}
-        assert injected.proven
+        assert injected.proven, injected.evidence
         links.api.update_toxic("app.1~db.0", links.api.toxics("app.1~db.0")[0].name, {"latency": 0})
         assert "app.1~db.0: asked latency 50, found 0" in injected.check().what
     with inject(fault("outage", target="app.1->db"), links, clock=clock) as injected:
         assert [name for name, proxy in links.api.proxies().items() if not proxy.enabled] == ["app.1~db.0"]
-        assert injected.proven
-    assert injected.injection.proven
+        assert injected.proven, injected.evidence
+    assert injected.injection.proven, injected.evidence
 
 
 @pytest.mark.parametrize(
@@ -151,7 +166,7 @@ def test_a_link_that_was_dead_before_proves_nothing(links: Links, clock: Callabl
         links.add("app.0", "db.0", f"127.0.0.1:{unused.getsockname()[1]}")
         with inject(fault("outage"), links, clock=clock) as injected:
             assert not injected.proven
-    assert "already before the fault a canary was closed" in injected.evidence[0].what
+    assert "already before the fault a canary was " in injected.evidence[0].what
 
 
 def test_a_disabled_proxy_hides_a_toxic(link: Links, clock: Callable[[], float]) -> None:
@@ -159,7 +174,7 @@ def test_a_disabled_proxy_hides_a_toxic(link: Links, clock: Callable[[], float])
         link.api.update("app.0~db.0", enabled=False)
         assert "the proxy is disabled" in injected.check().what
         link.api.update("app.0~db.0", enabled=True)
-        assert injected.check().proven
+        assert injected.check().proven, injected.evidence
 
 
 def test_an_exception_inside_heals(link: Links, clock: Callable[[], float]) -> None:
