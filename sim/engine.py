@@ -219,15 +219,16 @@ class Engine:
         """Own work: as much of it on the processor as the component needs per visit, the rest is waiting."""
         on_processor_s = min(service_s, station.cpu_s)
         processor = self._processors[station.host]
-        if station.cpu_s > on_processor_s:
-            processor.run(station.name, station.cpu_s - on_processor_s)
+        thread = (station.name, exchange.callee_replica) if station.single_threaded else None
         if on_processor_s > 0:
-            job = processor.run(station.name, on_processor_s)
+            job = processor.run(station.name, on_processor_s, thread)
             try:
                 yield job.done
             except Interrupt:
                 processor.drop(job)
                 raise
+        if station.cpu_s > on_processor_s:  # afterwards, or it would delay the very work that was measured with it
+            processor.run(station.name, station.cpu_s - on_processor_s, thread)
         if service_s > on_processor_s:
             ready_s = self.clock.now + service_s - on_processor_s
             yield self.clock.at(ready_s, Rank.DEPARTURE, exchange.request, exchange.attempt)

@@ -7,8 +7,8 @@ Model and knows nothing else. What the model assumes:
 - A component does its own work (service_ms) first and then makes its calls, one after the other.
 - Of its own work, as much is processor work as its processor time per visit allows; it slows down when the host is
   busy. Processor time beyond that (of an LLM that mostly sleeps, of Toxiproxy) runs beside and delays only by
-  taking its share of the cores. A component uses as many cores as it has work to do at once: that a replica may be
-  a single thread is not in the model.
+  taking its share of the cores. A replica is a single thread, and so uses one core at most, as an event loop does; a
+  database has a process per connection.
 - Whoever is no longer waited for is cancelled at once, with all calls it makes; calls to a database alone run to
   their end (``Wire.to_database``) and hold their connection until then, as the reference service has it.
 - A cached answer is found by its prompt alone: each request opens a new conversation.
@@ -60,6 +60,8 @@ class Station:
     """It leaves out replicas whose readiness check failed."""
     cpu_s: float
     """Processor time of one visit."""
+    single_threaded: bool
+    """A replica uses one core at most."""
     ttl_s: float
     """Of a cache: how long it keeps an answer."""
 
@@ -320,6 +322,7 @@ def _station(
         traced=component.kind in ("gateway", "service", "llm"),
         balances=isinstance(component, Gateway),
         cpu_s=parameters.cpu_ms.get(name, 0.0) / visits / 1000 if visits else 0.0,
+        single_threaded=component.kind != "database",
         ttl_s=component.ttl_s if isinstance(component, Cache) else 0.0,
     )
 

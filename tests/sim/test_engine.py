@@ -334,16 +334,28 @@ def test_equal_prompts_have_answers_of_equal_length() -> None:
     assert len(set(column(run.spans, "tokens", kind="server", callee="llm"))) == 3
 
 
-def test_a_busy_host_slows_work_down() -> None:
-    """Two requests share one core: the second comes 10 ms later and both need 20 ms of it."""
+@pytest.mark.parametrize(
+    ("cores", "replicas", "expected_ms"),
+    [(1, 1, [35, 35]), (1, 2, [35, 35]), (2, 1, [35, 35]), (2, 2, [25, 25])],
+)
+def test_a_busy_core_slows_work_down(cores: int, replicas: int, expected_ms: list[float]) -> None:
+    """Two requests, the second 10 ms later, each of 5 ms of waiting and 20 ms of a core, that they share or do not.
+
+    Alone until 10 ms, then at half the speed: the first is through at 30 ms, the second at 40.
+    """
     built = architecture({"app": service()}, [{"from": "client", "to": "app", "timeout_ms": LATE}], [{"call": "app"}])
     known = parameters({"client->app:call": times(service_ms=25)}, app=20)
-    one_core = {"name": "one", "hosts": {"one": {"cores": 1}}}
-    run = forecast(scenario(rate_per_s=100, during_s=0.02), built, known, one_core)
-    # Alone until 10 ms, then half the speed: the first is through at 30 ms, the second at 40; 5 ms of waiting each.
-    assert answer_ms(run) == pytest.approx([35, 35])
-    roomy = forecast(scenario(rate_per_s=100, during_s=0.02), built, known)
-    assert answer_ms(roomy) == pytest.approx([25, 25])
+    placed = {"name": "one", "hosts": {"one": {"cores": cores}}, "place": {"app": {"replicas": replicas}}}
+    run = forecast(scenario(rate_per_s=100, during_s=0.02), built, known, placed)
+    assert answer_ms(run) == pytest.approx(expected_ms)
+
+
+def test_processor_time_beyond_the_own_work_does_not_delay_it_but_the_next() -> None:
+    built = architecture({"app": service()}, [{"from": "client", "to": "app", "timeout_ms": LATE}], [{"call": "app"}])
+    known = parameters({"client->app:call": times(service_ms=5)}, app=25)
+    run = forecast(scenario(rate_per_s=100, during_s=0.02), built, known)
+    # The second one's 5 ms share the thread with the 20 ms that the first has left behind at 5 ms.
+    assert answer_ms(run) == pytest.approx([5, 10])
 
 
 def test_processor_time_beside_the_work_takes_its_share() -> None:
