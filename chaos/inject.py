@@ -3,6 +3,7 @@
     with inject(fault, stack, clock=clock) as injected:
         ...                    # the load goes on
         injected.check()       # as often as wanted: is it still there, is it still felt?
+        injected.heal()        # on time, where the end of the ``with`` comes later
     injected.injection         # for the record
 
 FaultError          a fault did not go the way it should; ``still_there`` says whether it may still be in force
@@ -106,6 +107,7 @@ class Injected:
         self._lease: Lease | None = None
         self._injected_at_s = 0.0
         self._healed_at_s: float | None = None
+        self._confirmed = False
         self._evidence: list[Evidence] = []
 
     def __enter__(self) -> Self:
@@ -129,10 +131,12 @@ class Injected:
             raise
         return self
 
-    def __exit__(self, *_: object) -> None:
-        """Heal, whatever happened inside. NotHealed."""
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Heal, whatever happened inside, and look whether that is felt, if anybody still asks. NotHealed."""
         try:
             self.heal()
+            if kind is None:
+                self.confirm()
         finally:
             self._api.close()
 
@@ -153,7 +157,7 @@ class Injected:
 
     @property
     def injection(self) -> Injection:
-        """For the record. RuntimeError before the fault has been healed."""
+        """For the record; whole once the healing is confirmed. RuntimeError before the fault has been healed."""
         if self._healed_at_s is None:
             raise RuntimeError(f"{self.name} has not been healed yet")
         return Injection(
@@ -170,21 +174,30 @@ class Injected:
         sights = self._look()
         return self._note([self._judge(proxy, sights) for proxy in self._proxies])
 
-    def heal(self) -> Injection:
-        """Undo it, once; twice is once. The last look before it is at the server only, not to delay the end.
+    def heal(self) -> None:
+        """Undo it, now; twice is once. The last look before that is at the server only, not to delay the end.
 
         NotHealed when the server does not confirm within ``heal_within_s``.
         """
         if self._healed_at_s is not None:
-            return self.injection
+            return
         differences = [(proxy, self._difference(proxy)) for proxy in self._proxies]
         gone = [Evidence(proven=False, what=f"{proxy.name}: {wrong}") for proxy, wrong in differences if wrong]
         self._note(gone or [Evidence(proven=True, what="still as asked when it was healed")])
         self._undo()
         _log.info("healed %s", self.name)
-        if after := self._look_after():
+
+    def confirm(self) -> None:
+        """Look whether each link that answered before does so again, without the effect; once.
+
+        It waits up to ``heal_within_s`` for that. Where several faults end together, heal all before the first is
+        confirmed: a link may look ill for another's sake. RuntimeError before it has been healed.
+        """
+        if self._healed_at_s is None:
+            raise RuntimeError(f"{self.name} has not been healed yet")
+        if not self._confirmed and (after := self._look_after()):
             self._note(after)
-        return self.injection
+        self._confirmed = True
 
     def _take_back(self) -> None:
         """After a failure: no evidence is wanted any more."""
@@ -271,7 +284,6 @@ class Injected:
         return Evidence(proven=seen.proven, what=f"{proxy.name}: {seen.what}")
 
     def _look_after(self) -> list[Evidence]:
-        """Whether every link that answered before does so again, without the effect; it has a while for it."""
         deadline = time.monotonic() + self._heal_within_s
         while True:
             sights = self._look()

@@ -65,6 +65,8 @@ def test_a_whole_life(link: Links, clock: Callable[[], float]) -> None:
         injected.renew(90)
         with pytest.raises(RuntimeError, match="not been healed"):
             _ = injected.injection
+        with pytest.raises(RuntimeError, match="not been healed"):
+            injected.confirm()
     assert during.end_ms >= 100
     assert link.leases[0].renewals == [30, 90]
     record = injected.injection
@@ -73,7 +75,9 @@ def test_a_whole_life(link: Links, clock: Callable[[], float]) -> None:
     assert record.proven, record
     assert [evidence.proven for evidence in record.evidence] == [True] * 4  # at first, check, before and after healing
     assert "app.0~db.0: the first byte came after 10" in record.evidence[0].what
-    assert injected.heal() == record  # twice is once
+    injected.heal()  # twice is once
+    injected.confirm()
+    assert injected.injection == record
     with pytest.raises(RuntimeError, match="has been healed"):
         injected.check()
 
@@ -220,6 +224,32 @@ def test_two_faults_on_one_link(link: Links, clock: Callable[[], float]) -> None
     assert first.injection.proven, first.evidence
     assert second.injection.proven, second.evidence
     assert untouched(link.api)
+
+
+def test_faults_that_end_together_are_healed_before_one_is_confirmed(link: Links, clock: Callable[[], float]) -> None:
+    with (
+        inject(fault("latency", latency_ms=20), link, clock=clock) as late,
+        inject(fault("blackhole"), link, clock=clock) as silent,
+    ):
+        start_s = time.monotonic()
+        late.heal()
+        silent.heal()
+        assert time.monotonic() - start_s < 1, "a canary waited in the black hole"
+        assert untouched(link.api)
+        late.confirm()
+    for injected in (late, silent):
+        assert injected.injection.evidence[-1].what.startswith("healed: app.0~db.0: answered in")
+    assert late.injection.proven, late.evidence
+
+
+def test_a_link_that_stays_ill_is_told_as_such(links: Links, http_server: str, clock: Callable[[], float]) -> None:
+    behind = links.add("db.0", "disk.0", http_server)
+    links.add("app.0", "db.0", behind.listen)
+    with inject(fault("latency", latency_ms=20), links, clock=clock, heal_within_s=0.3) as injected:
+        links.api.update(behind.name, enabled=False)
+    assert not injected.injection.proven
+    assert injected.evidence[-1].what.startswith("healed, but app.0~db.0: a canary was ")
+    assert links.leases[0].released  # what we did is undone; the rest is the link's own
 
 
 def test_a_reset_that_is_under_way_holds_the_heal_up_and_no_longer(link: Links, clock: Callable[[], float]) -> None:
