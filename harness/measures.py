@@ -86,7 +86,11 @@ class Figure:
 
 
 def requests(run: Run, window: Window) -> Calls:
-    """The requests whose intended start lies in a window: they belong to it, however late they end."""
+    """The requests of a window: those whose intended start lies in it, however late they end.
+
+    With one exception: a request that is still in flight when a fault begins belongs to the fault's window, since the
+    fault may be what it fails of.
+    """
     table = run.samples
     intended_s = table["intended_s"].to_numpy()
     outcome = table["outcome"]
@@ -105,7 +109,12 @@ def requests(run: Run, window: Window) -> Calls:
         timed_out=_one_of(outcome, {"timeout"}),
         first_token_ms=since_ms("first_token_s"),
     )
-    return calls.where((intended_s >= window.start_s) & (intended_s < window.end_s))
+    owned_s = intended_s.copy()
+    for begins_s in {
+        w.start_s for w in run.record.scenario.windows.spans() for f in run.record.scenario.faults if f.at == w.name
+    }:
+        owned_s[(intended_s < begins_s) & (table["done_s"].to_numpy() > begins_s)] = begins_s
+    return calls.where((owned_s >= window.start_s) & (owned_s < window.end_s))
 
 
 def hops(run: Run, window: Window) -> dict[str, Calls]:

@@ -19,7 +19,7 @@ from windtunnel.spec.problem import Problem, did_you_mean
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of the run, seconds after its zero; a request belongs to where its intended start lies."""
+    """A stretch of the run, seconds after its zero."""
 
     name: str
     start_s: float

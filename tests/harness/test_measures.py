@@ -14,9 +14,19 @@ from windtunnel.spec.scenario import Window
 WHOLE = Window("during", 0.0, 10.0)
 
 
+WINDOWS = ("before", "during", "after")
+
+
 def test_a_request_belongs_to_the_window_of_its_intended_start_however_late_it_ends() -> None:
     run = worlds.run(table=worlds.samples([9.999, 10.0, 19.999, 20.0], latency_ms=60_000))
     assert requests(run, Window("during", 10.0, 20.0)).at_s.tolist() == [10.0, 19.999]
+
+
+def test_a_request_in_flight_when_a_fault_begins_belongs_to_the_faults_window() -> None:
+    scenario = worlds.scenario(faults=[{"outage": "app->db", "at": "during"}])  # 11 s to 21 s
+    run = worlds.run(scenario, worlds.samples([9.0, 10.5, 20.5], latency_ms=1000))
+    before, during, after = (requests(run, scenario.windows.named(name)).at_s.tolist() for name in WINDOWS)
+    assert (before, during, after) == ([9.0], [10.5, 20.5], [])
 
 
 @pytest.mark.parametrize(
