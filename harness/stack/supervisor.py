@@ -8,7 +8,8 @@ However the command ends, this process
 
 1. has the heal calls of every lease sent, then
 2. ends the children wave by wave, the highest first, and every descendant of theirs (it is their subreaper), then
-3. runs the commands that were left for the end, and removes the directories that were entrusted to it.
+3. removes the shared memory they left, runs the commands that were left for the end, and removes the directories
+   that were entrusted to it.
 
 It learns of the command's death by the end of the socket and by a pidfd; it also watches the process in
 WINDTUNNEL_LAUNCHER_PID (the wrapper's ``uv run``), and ends the command when that one dies. If it is killed itself,
@@ -52,6 +53,7 @@ KILL_TIMEOUT_S = 5.0
 AT_EXIT_TIMEOUT_S = 30.0
 SEND_TIMEOUT_S = 5.0
 
+IPC_RMID = 0  # linux/ipc.h
 PR_SET_PDEATHSIG = 1  # linux/prctl.h
 PR_SET_CHILD_SUBREAPER = 36
 libc = ctypes.CDLL(None, use_errno=True)
@@ -133,6 +135,18 @@ def finish(argv: list[str]) -> bool:
     return False
 
 
+def remove_segments(creators: set[int]) -> None:
+    """Remove the System V shared memory that dead processes made and nobody uses: it would outlive them.
+
+    PostgreSQL frees its own when it is asked to end, not when it is killed. The table: proc(5), /proc/sysvipc/shm.
+    """
+    with contextlib.suppress(OSError):
+        for line in Path("/proc/sysvipc/shm").read_text(encoding="ascii").splitlines()[1:]:
+            _, identifier, _, _, creator, _, attached, *_ = line.split()
+            if int(creator) in creators and attached == "0":
+                libc.shmctl(int(identifier), IPC_RMID, None)
+
+
 # --- The ledger: what a sweep needs when nobody is left -------------------------------------------------------------
 
 
@@ -206,6 +220,8 @@ class Supervisor:
         self._at_exit: list[list[str]] = []
         self._remove: list[Path] = []
         self._left: list[str] = []
+        self._dead: set[int] = set()
+        """Children and orphans that have ended."""
         self._selector = selectors.DefaultSelector()
         self._directory = Path(tempfile.mkdtemp(prefix=PREFIX, dir=folder))
         self._directory.chmod(0o755)  # the database may run as another user
@@ -392,6 +408,7 @@ class Supervisor:
                 return
             if pid == 0:
                 return
+            self._dead.add(pid)
             child = self._children.pop(pid, None)  # None: an orphan that came to us
             if child:
                 code = os.waitstatus_to_exitcode(status)
@@ -431,6 +448,7 @@ class Supervisor:
                 kill(child.process.pid, signal.SIGCONT)  # a stopped process could not obey
             self._await(wave, URGENT_GRACE_S if urgent else max(child.grace_s for child in wave))
         self._end_descendants()
+        remove_segments(self._dead)
         for argv in self._at_exit:
             if not finish(argv):
                 self._left.append("the command " + " ".join(argv) + " failed")
@@ -459,6 +477,7 @@ class Supervisor:
                 return
             for process in left:
                 kill(process.pid, signal.SIGKILL)
+                self._dead.add(process.pid)
             self._pause()
 
     def _pause(self) -> None:

@@ -200,6 +200,26 @@ def test_closing_removes_and_runs_what_was_left_for_the_end(tmp_path: Path) -> N
     assert left_of(supervisor.directory) == []
 
 
+def test_shared_memory_that_a_killed_child_made_is_removed() -> None:
+    make = (
+        "import ctypes, time; print(ctypes.CDLL(None).shmget(0, 56, 0o1600), flush=True); time.sleep(300)"  # IPC_CREAT
+    )
+    supervisor = Supervisor()
+    log = supervisor.directory / "log"
+    child = supervisor.start("maker", [sys.executable, "-c", make], environment={}, log=log)
+    eventually(lambda: log.read_text().strip().isdigit(), 5, "the segment is made")
+    segment = log.read_text().strip()
+
+    def segments() -> set[str]:
+        return {line.split()[1] for line in Path("/proc/sysvipc/shm").read_text().splitlines()}
+
+    child.kill()
+    child.wait(5)
+    assert segment in segments()
+    supervisor.close()
+    assert segment not in segments()
+
+
 def test_a_command_for_the_end_that_fails_is_left_behind() -> None:
     supervisor = Supervisor()
     supervisor.at_exit(["/bin/false"])
