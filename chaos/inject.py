@@ -292,7 +292,9 @@ class Injected:
                 healthy = "; ".join(f"{name}: {sight}" for name, sight in sights.items())
                 return [Evidence(proven=True, what=f"healed: {healthy}")] if healthy else []
             if time.monotonic() >= deadline:
-                return [Evidence(proven=False, what=f"healed, but {words}") for words in ill]
+                # Read back as gone by ``heal``: what is ill now is the service, which the objectives judge. Calling the
+                # fault unproven for it would let a service that never recovers pass for an inconclusive run.
+                return [Evidence(proven=True, what=f"healed, but {words}") for words in ill]
             time.sleep(POLL_S)
 
     def _still_ill(self, name: str, sight: Sight) -> str | None:

@@ -214,6 +214,8 @@ def _faults(
             for fault, injected in active:
                 injected.heal()  # on time: whether the fault was still there is read back by the healing itself
                 events.append(Event(at_s=round(clock(), 3), what="healed", detail=_words(fault)))
+            for _, injected in active:
+                injected.confirm()
                 done.append(injected.injection)
             active.clear()
         observed.sleep_until(scenario.windows.total_s)
@@ -264,7 +266,7 @@ class _Watch:
         self._thread.join(timeout=10)
 
     def sleep_until(self, at_s: float, meanwhile: Callable[[], object] | None = None) -> None:
-        """Wait for a moment of the run; HarnessError at once when the generator dies."""
+        """Wait for a moment of the run; HarnessError at once when the generator fails."""
         while (left := at_s - self.clock()) > 0:
             try:
                 code = self.generator.process.wait(min(left, 2.0))
@@ -272,9 +274,11 @@ class _Watch:
                 if meanwhile is not None:
                     meanwhile()
                 continue
-            if self.clock() < at_s:  # it may well be the first to notice the end
+            if code != 0:
                 tail = _tail(self.generator.log)
                 raise HarnessError(f"the load generator ended with {code} at {self.clock():.1f} s: {tail}")
+            # it has nothing left to send and every answer: the run is over all the same only when its time is
+            self._over.wait(min(left, 2.0))
 
     def _look(self) -> None:
         before = host.ticks()

@@ -6,6 +6,7 @@ import socket
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -194,6 +195,17 @@ def test_a_users_service_is_told_its_place_and_nothing_of_our_environment(
         assert (told["DB_TIMEOUT_MS"], told["COMPONENT"], told["REPLICA"], told["SEED"]) == ("900", "app", "app.0", "3")
         assert told["OTEL_EXPORTER_OTLP_ENDPOINT"] == stack.telemetry.endpoint
         assert "SECRET_OF_THE_SHELL" not in told
+
+
+def test_two_stacks_that_start_at_once_do_not_meet(service: Path) -> None:
+    (service / "mine.py").write_text(SERVICE)
+    drawing = own_service("mine")
+    with ThreadPoolExecutor() as pool:
+        starts = [pool.submit(EmbeddedStack, drawing, LAPTOP, seed=seed) for seed in (1, 2)]
+        with starts[0].result() as one, starts[1].result() as two:
+            assert [httpx.get(stack.entry_url).json()["SEED"] for stack in (one, two)] == ["1", "2"]
+            one.close()
+            assert httpx.get(two.entry_url).json()["SEED"] == "2"
 
 
 def test_who_goes_around_a_proxy_is_named(service: Path) -> None:
