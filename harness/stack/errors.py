@@ -4,6 +4,7 @@ StackError (RuntimeError)   the stack cannot do what was asked
 ├── Missing                 something it needs is not on this machine and cannot be had; nothing was changed
 ├── NotReady                a process did not become ready, or ended while it was starting
 ├── Failed                  a helping command (initdb, a build) ended with an error or ran out of time
+├── Refused                 the supervisor could not do one thing; nothing was changed
 ├── Lost                    the supervisor or what it owned is gone, or a lease ran out: what runs is unknown
 ├── NotReset                data or faults of an earlier run may still be there
 └── LeftBehind              something could not be ended or removed
@@ -28,6 +29,10 @@ class NotReady(StackError):
 
 class Failed(StackError):
     """A helping command ended with an error or ran out of time; whether it changed something is unknown."""
+
+
+class Refused(StackError):
+    """The supervisor answered that it could not do this one thing; nothing was changed."""
 
 
 class Lost(StackError):

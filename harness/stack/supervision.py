@@ -25,7 +25,7 @@ from typing import Any
 
 from windtunnel.chaos.capabilities import HttpCall
 from windtunnel.harness.stack import supervisor
-from windtunnel.harness.stack.errors import Failed, LeftBehind, Lost, Missing, NotReady, tail
+from windtunnel.harness.stack.errors import Failed, LeftBehind, Lost, Missing, NotReady, Refused, tail
 from windtunnel.harness.stack.sweep import sweep
 
 HELLO_TIMEOUT_S = 20.0
@@ -89,7 +89,10 @@ class SupervisedLease:
 
     def renew(self, ttl_s: float) -> None:
         """Put the end off to ``ttl_s`` from now. Lost when it had run out already: then it has been healed."""
-        self._owner.request("renew", lease=self._number, ttl_s=ttl_s)
+        try:
+            self._owner.request("renew", lease=self._number, ttl_s=ttl_s)
+        except Refused as error:
+            raise Lost(f"the lease cannot be renewed: {error}") from None
 
     def release(self) -> None:
         """We have undone it ourselves. Of a lease that ran out: nothing."""
@@ -281,7 +284,7 @@ class Supervisor:
             self._end()
 
     def request(self, what: str, timeout_s: float = ANSWER_TIMEOUT_S, **details: object) -> dict[str, Any]:
-        """Send one request and wait for its answer. Lost when the supervisor is gone or does not answer."""
+        """Send one request and wait for its answer. Refused when it cannot do it, Lost when it is gone or silent."""
         number = next(self._numbers)
         future: Future[dict[str, Any]] = Future()
         with self._lock:
@@ -348,10 +351,6 @@ class Supervisor:
             self._process.wait(5)
         self._reader.join(10)
         self._socket.close()
-
-
-class Refused(Lost):
-    """The supervisor answered that it could not do this; nothing was changed."""
 
 
 def in_words(code: int) -> str:
