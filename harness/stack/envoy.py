@@ -23,6 +23,7 @@ from windtunnel.harness.stack.errors import Missing
 from windtunnel.harness.stack.supervision import Child, Supervisor
 
 EXTENSIONS = "type.googleapis.com/envoy.extensions"
+OPTIONS = ("--concurrency", "1", "--log-level", "warning", "--disable-hot-restart")
 HEALTH_PATHS = ("/readyz", "/healthz")
 HEALTH_TIMEOUT_MS = 1000
 CONNECT_TIMEOUT_MS = 1000
@@ -237,13 +238,7 @@ def start(supervisor: Supervisor, settings: GatewaySettings, folder: Path, log: 
     file.write_text(json.dumps(configuration(settings), indent=1), encoding="utf-8")
     return supervisor.start(
         settings.instance,
-        [
-            str(binary()),
-            *("--config-path", str(file)),
-            *("--concurrency", "1"),
-            *("--log-level", "warning"),
-            "--disable-hot-restart",
-        ],
+        [str(binary()), "--config-path", str(file), *OPTIONS],
         environment={"PATH": "/usr/bin:/bin", "HOME": str(folder)},
         cwd=folder,
         log=log,

@@ -32,24 +32,33 @@ def start(
     supervisor: Supervisor, name: str, port: int, max_memory_mb: int, folder: Path, log: Path, wave: int
 ) -> Child:
     """Start one on 127.0.0.1; at ``max_memory_mb`` it forgets what was not used for longest."""
-    options = {
-        "bind": "127.0.0.1",
-        "port": str(port),
-        "dir": str(folder),
-        "save": "",
-        "appendonly": "no",
-        "maxmemory": f"{max_memory_mb}mb",
-        "maxmemory-policy": "allkeys-lru",
-        "daemonize": "no",
-    }
+    places = {"bind": "127.0.0.1", "port": str(port), "dir": str(folder)}
     return supervisor.start(
         name,
-        [str(binary()), *(part for key, value in options.items() for part in (f"--{key}", value))],
+        [str(binary()), *arguments(places), *options(max_memory_mb)],
         environment={"PATH": "/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C"},
         cwd=folder,
         log=log,
         wave=wave,
     )
+
+
+def options(max_memory_mb: int) -> list[str]:
+    """What every server is told, wherever it stands: keep nothing on disk, and at the limit forget the least used."""
+    return arguments(
+        {
+            "save": "",
+            "appendonly": "no",
+            "maxmemory": f"{max_memory_mb}mb",
+            "maxmemory-policy": "allkeys-lru",
+            "daemonize": "no",
+        }
+    )
+
+
+def arguments(settings: dict[str, str]) -> list[str]:
+    """Settings as the server's command line takes them."""
+    return [part for key, value in settings.items() for part in (f"--{key}", value)]
 
 
 def ask(port: int, command: str) -> str:
