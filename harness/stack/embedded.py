@@ -135,9 +135,10 @@ class EmbeddedStack:
         owners |= {proxy.listen: f"the proxy {proxy.name}" for proxy in self.proxies}
         owners[f"{LOOPBACK}:{self._toxiproxy_port}"] = "Toxiproxy's control"
         found = []
+        outgoing = connections.outgoing_of_all(self._children[name].pid for name in self._wiring.addresses)
         for name in self._wiring.addresses:
             allowed = {proxy.listen for proxy in self.proxies if proxy.caller == name} | {self.telemetry.address}
-            for remote in connections.outgoing(self._children[name].pid):
+            for remote in outgoing[self._children[name].pid]:
                 if remote not in allowed:
                     found.append(f"{name} talks to {remote} ({owners.get(remote, 'nobody in the drawing')}) directly")
         return tuple(dict.fromkeys(found))
