@@ -68,8 +68,6 @@ class EmbeddedStack:
         self._seed = seed
         self._progress = progress or (lambda line: None)  # noqa: ARG005
         self._ports = Ports()
-        self._wiring = wire(architecture, deployment, lambda: f"{LOOPBACK}:{self._ports.take()}")
-        self._toxiproxy_port = self._ports.take()
         self._children: dict[str, Child] = {}
         self._beside: list[tuple[str, Child]] = []
         self._failed = threading.Event()
@@ -78,7 +76,9 @@ class EmbeddedStack:
         self._logs = keep_logs or self.directory / "logs"
         pool = ThreadPoolExecutor(max_workers=16, thread_name_prefix="start")
         try:
-            self._logs.mkdir(parents=True, exist_ok=True)
+            self._wiring = wire(architecture, deployment, lambda: f"{LOOPBACK}:{self._ports.take()}")
+            self._toxiproxy_port = self._ports.take()
+            make_folder(self._logs)
             self.telemetry.open()
             self._start(Cache(cache or default_root(), self._supervisor), pool)
         except BaseException:
@@ -313,3 +313,11 @@ class EmbeddedStack:
 
     def _log(self, name: str) -> Path:
         return self._logs / f"{name}.log"
+
+
+def make_folder(logs: Path) -> None:
+    """Make the folder for logs. Missing when that is not possible."""
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Missing(f"the folder for logs {logs} cannot be made ({error.strerror})") from None

