@@ -58,7 +58,6 @@ POSTGRES = {
     "POSTGRES_HOST_AUTH_METHOD": "trust",
     "POSTGRES_INITDB_ARGS": " ".join(postgres.INITDB_OPTIONS),
 }
-ENVOY_OPTIONS = ("--concurrency", "1", "--log-level", "warning", "--disable-hot-restart")
 BESIDE = 5
 FOLLOW_TIMEOUT_S = 5.0
 OF_THE_IMAGE = ("listen_addresses", "unix_socket_directories")
@@ -124,7 +123,6 @@ class ContainerStack:
             self._supervisor.at_exit([sys.executable, "-m", removal.__name__, self._run])
             self._start()
         except BaseException:
-            self._failed.set()
             self._close_after_failure()
             raise
 
@@ -269,18 +267,24 @@ class ContainerStack:
             ) from None
         self._start_container(TOXIPROXY, self._toxiproxy(images[TOXIPROXY]))
         self._make_proxies()
-        left = list(self._wiring.addresses)
         with ThreadPoolExecutor(max_workers=16, thread_name_prefix="start") as pool:
-            while left:
-                waiting = {component(name) for name in left}
-                now = [n for n in left if not waiting.intersection(self.architecture.callees(component(n)))]
-                starts = [pool.submit(self._start_container, n, self._plan(n, images[component(n)])) for n in now]
-                done, _ = wait(starts, return_when=FIRST_EXCEPTION)
-                failed = [start for start in done if start.exception()]
-                if failed:
-                    self._failed.set()
-                    failed[0].result()
-                left = [name for name in left if name not in now]
+            try:
+                self._start_in_turn(pool, images)
+            except BaseException:
+                self._failed.set()  # the others stop waiting: leaving the pool waits for them
+                raise
+
+    def _start_in_turn(self, pool: ThreadPoolExecutor, images: Mapping[str, str]) -> None:
+        left = list(self._wiring.addresses)
+        while left:
+            waiting = {component(name) for name in left}
+            free = [name for name in left if not waiting.intersection(self.architecture.callees(component(name)))]
+            now = free or left  # who call each other in a circle start together
+            starts = [pool.submit(self._start_container, n, self._plan(n, images[component(n)])) for n in now]
+            done, _ = wait(starts, return_when=FIRST_EXCEPTION)
+            for start in done:
+                start.result()
+            left = [name for name in left if name not in now]
 
     def _images(self) -> dict[str, str]:
         """The image of each component, all on the engine."""
@@ -374,7 +378,13 @@ class ContainerStack:
                 image, ["postgres", *postgres.arguments(settings)], POSTGRES, published, lambda: prepared(outside)
             )
         if isinstance(part, Cache):
-            return Plan(image, ["valkey-server", *cache_options(part)], {}, published, lambda: valkey.ready(outside))
+            return Plan(
+                image,
+                ["valkey-server", *valkey.options(part.max_memory_mb)],
+                {},
+                published,
+                lambda: valkey.ready(outside),
+            )
         if isinstance(part, Gateway):
             return self._gateway(name, part, image, published)
         module = part.module if isinstance(part, Service) else MOCK_LLM
@@ -399,7 +409,7 @@ class ContainerStack:
         written = json.dumps(envoy.configuration(settings))
         return Plan(
             image,
-            ["envoy", "--config-yaml", written, *ENVOY_OPTIONS],
+            ["envoy", "--config-yaml", written, *envoy.OPTIONS],
             {},
             published | {ADMIN_PORT: admin},
             lambda: envoy.ready(replace(settings, admin=f"{LOOPBACK}:{admin}")),
@@ -435,17 +445,6 @@ class ContainerStack:
 def alias(name: str) -> str:
     """The name of an instance in the run's network: ``db-0``. With a dot, some readers of URLs see an address."""
     return name.replace(".", "-")
-
-
-def cache_options(cache: Cache) -> list[str]:
-    """As the embedded cache: nothing on disk, and at its limit it forgets what was not used for longest."""
-    options = {
-        "save": "",
-        "appendonly": "no",
-        "maxmemory": f"{cache.max_memory_mb}mb",
-        "maxmemory-policy": "allkeys-lru",
-    }
-    return [part for key, value in options.items() for part in (f"--{key}", value)]
 
 
 def ended(container: Container) -> str | None:

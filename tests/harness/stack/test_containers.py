@@ -210,7 +210,7 @@ def test_a_dead_container_is_named_and_the_logs_are_kept(client: docker.DockerCl
 @pytest.mark.docker
 @pytest.mark.parametrize(
     ("when", "number"),
-    [("at once", signal.SIGKILL), ("half way", signal.SIGKILL), ("up", signal.SIGKILL), ("up", signal.SIGINT)],
+    [("at once", signal.SIGKILL), ("half way", signal.SIGKILL), ("half way", signal.SIGINT), ("up", signal.SIGKILL)],
 )
 def test_nothing_outlives_the_command(client: docker.DockerClient, when: str, number: int) -> None:
     folder = Path(tempfile.mkdtemp(prefix="windtunnel containers "))
