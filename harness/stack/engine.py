@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import socket
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,27 +12,44 @@ from typing import Any
 
 import docker
 import docker.errors
+import docker.utils
 import requests.exceptions
-from testcontainers.core.docker_client import DockerClient
+from testcontainers.core.docker_client import DockerClient, get_docker_host
 
 from windtunnel.harness.stack.errors import Missing
 from windtunnel.harness.stack.images import image
 
 OURS = "windtunnel.reference_service"
+UNIX = "http+unix://"
+KNOCK_TIMEOUT_S = 5.0
 SERVICE_IMAGE = "windtunnel-reference-service"
 
 
 def connect() -> docker.DockerClient:
     """A client of the engine that DOCKER_HOST or testcontainers' own settings name. Missing where none answers."""
     try:
+        knock()
         client = DockerClient().client
         client.ping()
-    except (docker.errors.DockerException, requests.exceptions.RequestException) as error:
+    except (OSError, docker.errors.DockerException, requests.exceptions.RequestException) as error:
         raise Missing(
             f"found no Docker engine that answers ({error}); start one or set DOCKER_HOST, "
             "or use the embedded backend, which needs none"
         ) from None
     return client
+
+
+def knock() -> None:
+    """OSError where the engine's socket is not there, or nobody listens. docker-py would leave its own end open."""
+    address = docker.utils.parse_host(get_docker_host())
+    if address.startswith(UNIX):
+        path = address.removeprefix(UNIX)
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as end:
+            end.settimeout(KNOCK_TIMEOUT_S)
+            try:
+                end.connect(path)
+            except OSError as error:
+                raise OSError(f"{path}: {error.strerror or error}") from None
 
 
 def pull(client: docker.DockerClient, what: str, progress: Callable[[str], None]) -> str:

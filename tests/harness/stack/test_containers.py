@@ -256,7 +256,8 @@ def test_what_is_missing_is_said_before_anything_starts(
         engine.pull(client, "postgres", print)
 
 
-def test_without_an_engine_it_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+@pytest.mark.parametrize("address", ["unix:///nonexistent/docker.sock", "tcp://127.0.0.1:1"])
+def test_without_an_engine_it_says_so(monkeypatch: pytest.MonkeyPatch, address: str) -> None:
+    monkeypatch.setenv("DOCKER_HOST", address)
     with pytest.raises(Missing, match=r"found no Docker engine that answers .* or use the embedded backend"):
         ContainerStack(*architecture("mvp"))
