@@ -8,6 +8,10 @@ For each call ``caller->callee:op``:
               a connection); of an untraced callee (database, cache) the caller's time stands for it
 - an LLM's    first_token_ms from admission on, token_ms = (time - wait - first token) / (tokens - 1), output_tokens
 
+- warmth      of an untraced callee: the median, over its calls after so much idleness, of a call's time over the
+              median of its operation. Calls are slower after a pause (cold caches, a core that has to wake), and a
+              higher rate leaves fewer pauses: without this a forecast at three times the rate is a tenth too slow
+
 Only requests that went as they should count: successful, each call successful at its first attempt, in a judged
 window without a fault. Distributions are the observed quantiles, tails included. Negative differences of two clocks'
 durations are noise around nothing and count as 0.
@@ -27,7 +31,7 @@ import numpy as np
 
 from windtunnel.sim.statistics import empirical, quantile_interval
 from windtunnel.spec.architecture import CLIENT, LLM, SUCCESSES, Architecture, Call
-from windtunnel.spec.parameters import CallParameters, Estimate, Parameters, Provenance
+from windtunnel.spec.parameters import CallParameters, Estimate, Parameters, Provenance, Warmth, factor_of
 from windtunnel.spec.problem import Problem, SpecError
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Scenario, Window
@@ -36,6 +40,10 @@ Row = Mapping[str, Any]
 """Of spec.run.SPANS."""
 MACHINE = "host"
 """The series of a measured run that holds the whole machine, not a component."""
+
+
+IDLE_UP_TO_MS = (20.0, 60.0, float("inf"))
+LEAST_PER_WARMTH = 30
 
 
 @dataclass(frozen=True)
@@ -48,6 +56,8 @@ class Visit:
     traced: bool
     self_ms: float
     """The callee's time without its own calls and its waiting."""
+    idle_ms: float = 0.0
+    """How long the callee had not been called by anybody."""
 
 
 def calibrate(runs: Sequence[Run]) -> Parameters:
@@ -80,9 +90,11 @@ def calibrate(runs: Sequence[Run]) -> Parameters:
     if unseen:
         raise SpecError(unseen)
     first = runs[0].record
+    warmth = _warmth(visits)
     return Parameters(
         architecture=architecture.name,
-        calls={key: _parameters(found, architecture, key) for key, found in sorted(visits.items())},
+        calls={key: _parameters(found, architecture, key, warmth) for key, found in sorted(visits.items())},
+        warmth=warmth,
         cpu_ms=_processor_ms(runs, requests / seconds),
         provenance=Provenance(
             runs=tuple(run.record.id for run in runs),
@@ -153,7 +165,7 @@ def _visits(run: Run, architecture: Architecture, windows: Sequence[Window]) -> 
     }
     flow_of = dict(zip(run.samples["request"].to_pylist(), run.samples["flow"].to_pylist(), strict=True))
     spans: defaultdict[int, list[Row]] = defaultdict(list)
-    for row in run.spans.to_pylist():
+    for row in _with_idleness(run.spans.to_pylist()):
         if row["request"] in latency_ms:
             spans[row["request"]].append(row)
     for request, rows in spans.items():
@@ -181,7 +193,8 @@ def _of_request(rows: Sequence[Row], entry: Call, latency_ms: float) -> Iterator
     for place, clients in made.items():
         if place[0] != CLIENT:
             for client in clients:
-                yield _key(place), Visit(client["duration_ms"], client, False, _self_ms(client, place[1], rows))
+                own_ms = _self_ms(client, place[1], rows)
+                yield _key(place), Visit(client["duration_ms"], client, False, own_ms, client["idle_ms"])
 
 
 def _key(place: tuple[str, str, str]) -> str:
@@ -206,14 +219,60 @@ def _self_ms(span: Row, component: str, rows: Sequence[Row]) -> float:
     return max(0.0, alone_ms)
 
 
-def _parameters(visits: Sequence[Visit], architecture: Architecture, key: str) -> CallParameters:
-    callee = key.partition("->")[2].partition(":")[0]
+def _with_idleness(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Every client span with ``idle_ms``, the time since the last call to the same component had ended."""
+    until_s: dict[str, float] = {}
+    for row in sorted(rows, key=lambda row: row["start_s"]):
+        if row["kind"] == "client":
+            last_s = until_s.get(row["callee"], -float("inf"))
+            row["idle_ms"] = max(0.0, row["start_s"] - last_s) * 1000
+            until_s[row["callee"]] = max(last_s, row["start_s"] + row["duration_ms"] / 1000)
+    return rows
+
+
+def _warmth(visits: Mapping[str, Sequence[Visit]]) -> dict[str, tuple[Warmth, ...]]:
+    """Factors by component and idleness; a class of idleness that was hardly seen is joined to the next."""
+    relative: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)
+    for key, found in visits.items():
+        untraced = [visit for visit in found if not visit.traced]
+        middle_ms = float(np.median([visit.self_ms for visit in untraced])) if untraced else 0.0
+        if middle_ms > 0:
+            relative[_callee(key)] += [(visit.idle_ms, visit.self_ms / middle_ms) for visit in untraced]
+    warmth = {}
+    for callee, pairs in sorted(relative.items()):
+        classes: list[Warmth] = []
+        waiting: list[float] = []
+        above_ms = 0.0
+        for up_to_ms in IDLE_UP_TO_MS:
+            waiting += [factor for idle_ms, factor in pairs if above_ms <= idle_ms < up_to_ms or idle_ms == up_to_ms]
+            above_ms = up_to_ms
+            if len(waiting) >= LEAST_PER_WARMTH:
+                bound = None if up_to_ms == float("inf") else up_to_ms
+                classes.append(Warmth(idle_up_to_ms=bound, factor=float(np.median(waiting)), n=len(waiting)))
+                waiting = []
+        if classes and classes[-1].idle_up_to_ms is not None:  # too few long pauses
+            classes[-1] = classes[-1].model_copy(update={"idle_up_to_ms": None})
+        if classes:
+            warmth[callee] = tuple(classes)
+    return warmth
+
+
+def _callee(key: str) -> str:
+    return key.partition("->")[2].partition(":")[0]
+
+
+def _parameters(
+    visits: Sequence[Visit], architecture: Architecture, key: str, warmth: Mapping[str, tuple[Warmth, ...]]
+) -> CallParameters:
+    callee = _callee(key)
+    classes = warmth.get(callee, ())
     traced = [visit for visit in visits if visit.traced]
     link_ms = [max(0.0, v.caller_ms - v.inside["duration_ms"]) for v in traced]
     streamed = [v for v in visits if v.inside["first_token_ms"] is not None and v.inside["tokens"]]
     if not isinstance(architecture.components[callee], LLM) or not streamed:
         return CallParameters(
-            link_ms=_estimate(link_ms) if link_ms else None, service_ms=_estimate([visit.self_ms for visit in visits])
+            link_ms=_estimate(link_ms) if link_ms else None,
+            service_ms=_estimate([visit.self_ms / factor_of(classes, visit.idle_ms) for visit in visits]),
         )
     first_ms = [v.inside["first_token_ms"] for v in streamed]
     paced = [v for v in streamed if v.inside["tokens"] > 1]

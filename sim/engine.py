@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Hashable
 from itertools import count
 from typing import Any
 
@@ -24,11 +24,14 @@ from windtunnel.sim.processor import Processor
 from windtunnel.sim.recorder import Reading, Recorder, Sample, Span, Tables
 from windtunnel.spec.architecture import SUCCESSES
 from windtunnel.spec.distribution import Distribution
+from windtunnel.spec.parameters import factor_of
 
 SERIES_EVERY_S = 0.5
 
 Work = Generator[Event, Any, str]
 """A process's steps that end in an outcome."""
+Owed = tuple[str, str, float, Hashable]
+"""Host, who it is counted for, seconds of a core, thread."""
 
 
 def execute(model: Model) -> Tables:
@@ -61,6 +64,9 @@ class Engine:
         }
         self._processors = {host: Processor(self.clock, cores) for host, cores in model.cores.items()}
         self._stored_until_s: defaultdict[tuple[str, int], dict[int, float]] = defaultdict(dict)
+        self._owed: dict[int, list[Owed]] = {}
+        self._in_use: defaultdict[tuple[str, int], tuple[int, float]] = defaultdict(lambda: (0, -math.inf))
+        """Calls that are being worked on, and when the last one left."""
         self._active: list[FaultWindow] = []
         self._turns: defaultdict[tuple[str, int], int] = defaultdict(int)
 
@@ -79,14 +85,14 @@ class Engine:
     def _arrive(self) -> Generator[Event, Any, None]:
         for request, at_s in enumerate(self.model.at_s.tolist()):
             yield self.clock.at(at_s, Rank.ARRIVAL, request)
-            for host, who, work_s in self.model.beside_s:
-                self._processors[host].run(who, work_s)
+            self._owed[request] = [(host, who, work_s, None) for host, who, work_s in self.model.beside_s]
             self.clock.process(self._client(request, at_s))
 
     def _client(self, request: int, at_s: float) -> Generator[Event, Any, None]:
         flow = int(self.model.flow[request])
         exchange = yield from self._call(self.model.hops[self.model.entries[flow]], 0, request, None)
         assert exchange.outcome is not None, "a call returns when it has ended"
+        self.clock.process(self._burn(self._owed.pop(request)))
         outcome = "ok" if exchange.outcome in SUCCESSES else exchange.outcome
         self.recorder.samples.append(
             Sample(
@@ -196,7 +202,15 @@ class Engine:
 
     def _work(self, station: Station, exchange: Exchange) -> Work:
         hop, request, attempt = exchange.hop, exchange.request, exchange.attempt
-        yield from self._compute(station, exchange, self.draw(exchange, hop.service_ms, Purpose.SERVICE) / 1000)
+        service_s = self.draw(exchange, hop.service_ms, Purpose.SERVICE) / 1000
+        if station.warmth:
+            service_s *= self._cold(station, exchange.callee_replica)
+            try:
+                yield from self._compute(station, exchange, service_s)
+            finally:
+                self._leave(station, exchange.callee_replica)
+        else:
+            yield from self._compute(station, exchange, service_s)
         if hop.first_token_ms and hop.token_ms and hop.output_tokens:
             # How much is answered depends on what is asked, not on who asks.
             length = self.draws.uniform(int(self.model.prompt[request]), hop.index, 0, Purpose.OUTPUT_TOKENS)
@@ -215,6 +229,17 @@ class Engine:
             exchange.first_token(1, 0.0)  # where nothing below has streamed, all of it comes now
         return outcome
 
+    def _cold(self, station: Station, replica: int) -> float:
+        """A call begins: the factor of its time for how long the component has been idle."""
+        present, since_s = self._in_use[station.name, replica]
+        self._in_use[station.name, replica] = (present + 1, since_s)
+        idle_ms = 0.0 if present else (self.clock.now - since_s) * 1000
+        return factor_of(station.warmth, idle_ms)
+
+    def _leave(self, station: Station, replica: int) -> None:
+        present, _ = self._in_use[station.name, replica]
+        self._in_use[station.name, replica] = (present - 1, self.clock.now)
+
     def _compute(self, station: Station, exchange: Exchange, service_s: float) -> Generator[Event, Any, None]:
         """Own work: as much of it on the processor as the component needs per visit, the rest is waiting."""
         on_processor_s = min(service_s, station.cpu_s)
@@ -227,11 +252,26 @@ class Engine:
             except Interrupt:
                 processor.drop(job)
                 raise
-        if station.cpu_s > on_processor_s:  # afterwards, or it would delay the very work that was measured with it
-            processor.run(station.name, station.cpu_s - on_processor_s, thread)
+        if station.cpu_s > on_processor_s:
+            self._owe(exchange.request, (station.host, station.name, station.cpu_s - on_processor_s, thread))
         if service_s > on_processor_s:
             ready_s = self.clock.now + service_s - on_processor_s
             yield self.clock.at(ready_s, Rank.DEPARTURE, exchange.request, exchange.attempt)
+
+    def _owe(self, request: int, work: Owed) -> None:
+        """Processor time beyond the work that a call waits for: it delays the others, once the request has its answer.
+
+        Any earlier it would delay the request's own calls, whose measured times contain that delay already.
+        """
+        if request in self._owed:
+            self._owed[request].append(work)
+        else:  # the client has gone: what is still being done for it is done for nobody
+            self.clock.process(self._burn([work]))
+
+    def _burn(self, owed: list[Owed]) -> Generator[Event, Any, None]:
+        """One after the other: in truth it is strewn over the request's time, and never all at once."""
+        for host, owner, work_s, thread in owed:
+            yield self._processors[host].run(owner, work_s, thread).done
 
     def _look_up_or_store(self, station: Station, exchange: Exchange) -> str:
         stored = self._stored_until_s[station.name, exchange.callee_replica]

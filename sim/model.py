@@ -32,7 +32,7 @@ from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.distribution import Distribution
 from windtunnel.spec.fault import AnyFault
 from windtunnel.spec.load import schedule
-from windtunnel.spec.parameters import Parameters
+from windtunnel.spec.parameters import Parameters, Warmth
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 from windtunnel.spec.scenario import Scenario
 
@@ -64,6 +64,8 @@ class Station:
     """A replica uses one core at most."""
     ttl_s: float
     """Of a cache: how long it keeps an answer."""
+    warmth: tuple[Warmth, ...]
+    """How its service times depend on how long it has been idle; empty: not at all."""
 
 
 @dataclass(frozen=True)
@@ -324,6 +326,7 @@ def _station(
         cpu_s=parameters.cpu_ms.get(name, 0.0) / visits / 1000 if visits else 0.0,
         single_threaded=component.kind != "database",
         ttl_s=component.ttl_s if isinstance(component, Cache) else 0.0,
+        warmth=parameters.warmth.get(name, ()),
     )
 
 

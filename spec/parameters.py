@@ -6,6 +6,7 @@ Generated, never hand-written. Keys: a call is ``caller->callee:op``, a componen
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -40,6 +41,22 @@ class CallParameters(Frozen):
     """A streaming callee: from admission to the first token; per further token; how many."""
 
 
+class Warmth(Frozen):
+    """What it costs to call a component that has been idle: its caches and its core have turned to others."""
+
+    idle_up_to_ms: float | None
+    """Since the end of the last call to it, whoever called; None: any longer."""
+    factor: Annotated[float, Field(gt=0)]
+    """Of its service time."""
+    n: Annotated[int, Field(ge=1)]
+    """Observations."""
+
+
+def factor_of(classes: Sequence[Warmth], idle_ms: float) -> float:
+    """The factor of a service time after this idleness; 1 where nothing is known."""
+    return next((w.factor for w in classes if w.idle_up_to_ms is None or idle_ms < w.idle_up_to_ms), 1.0)
+
+
 class Provenance(Frozen):
     """Where the numbers come from."""
 
@@ -60,6 +77,8 @@ class Parameters(Frozen):
     calls: Annotated[dict[str, CallParameters], Field(min_length=1)]
     cpu_ms: dict[str, float] = {}
     """Processor time per request of the whole flow mix, by component; the load generator is ``client``."""
+    warmth: dict[str, tuple[Warmth, ...]] = {}
+    """By component, shortest idleness first; of those whose callers alone are traced (database, cache)."""
     provenance: Provenance
 
     def call(self, caller: str, callee: str, op: str) -> CallParameters:

@@ -23,6 +23,7 @@ from windtunnel.sim.draws import Draws, Purpose
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.distribution import Uniform
 from windtunnel.spec.load import schedule
+from windtunnel.spec.parameters import Warmth
 from windtunnel.spec.run import Run
 
 LATE = 1e6
@@ -358,14 +359,27 @@ def test_processor_time_beyond_the_own_work_does_not_delay_it_but_the_next() -> 
     assert answer_ms(run) == pytest.approx([5, 10])
 
 
-def test_processor_time_beside_the_work_takes_its_share() -> None:
+def test_processor_time_beside_the_work_takes_its_share_from_the_next() -> None:
     built = architecture({"app": service()}, [{"from": "client", "to": "app", "timeout_ms": LATE}], [{"call": "app"}])
-    known = parameters({"client->app:call": times(service_ms=10)}, app=10, client=1000)
+    known = parameters({"client->app:call": times(service_ms=5)}, app=5, client=1000)
     one_core = {"name": "one", "hosts": {"one": {"cores": 1}}}
-    run = forecast(scenario(), built, known, one_core)
-    assert answer_ms(run) == pytest.approx([20])
-    assert column(run.series, "value", component="app", at_s=0.5) == pytest.approx([0.02])
-    assert column(run.series, "value", component="host", at_s=0.5) == pytest.approx([1.0])
+    run = forecast(scenario(rate_per_s=100, during_s=0.02), built, known, one_core)
+    assert answer_ms(run) == pytest.approx([5, 10])
+    run = forecast(scenario(rate_per_s=100, during_s=0.6), built, known, one_core)
+    assert column(run.series, "value", component="host", at_s=0.5) == pytest.approx([1.0], abs=0.02)
+
+
+def test_a_database_that_has_been_idle_answers_more_slowly() -> None:
+    built = architecture(
+        {"app": service(), "db": {"kind": "database"}},
+        [{"from": "client", "to": "app", "timeout_ms": LATE}, {"from": "app", "to": "db", "timeout_ms": LATE}],
+        [{"call": "app", "steps": [{"call": "db"}]}],
+    )
+    known = parameters({"client->app:call": times(service_ms=0), "app->db:call": times(service_ms=10)})
+    warm = Warmth(idle_up_to_ms=50, factor=1, n=30), Warmth(idle_up_to_ms=None, factor=1.5, n=30)
+    known = known.model_copy(update={"warmth": {"db": warm}})
+    assert answer_ms(forecast(scenario(rate_per_s=100, during_s=0.03), built, known)) == pytest.approx([15, 10, 10])
+    assert answer_ms(forecast(scenario(rate_per_s=10, during_s=0.3), built, known)) == pytest.approx([15, 15, 15])
 
 
 def test_a_balancer_leaves_out_a_replica_that_is_not_ready() -> None:
