@@ -160,7 +160,7 @@ def calibrate(
     rate: Annotated[
         float, typer.Option(min=0.1, max=1000, help="Requests per second: low enough that nobody waits.")
     ] = 5.0,
-    seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long to measure.")] = 60.0,
+    seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long to measure.")] = 120.0,
     like: Annotated[
         str | None, typer.Option(metavar="SCENARIO", help="Take flows and prompts from this scenario.")
     ] = None,
@@ -414,7 +414,7 @@ def _measure(
             with started(
                 question.architecture, question.deployment, backend=chosen, seed=question.scenario.seed, tell=tell
             ) as stack:
-                happened = measured(question, stack, tell=tell, replay=_replay("run", word, settings, seed))
+                happened = measured(question, stack, tell=tell, replay=_replay("run", word, settings, seed, backend))
             comparison = compared(foretold, happened, parameters.provenance) if foretold and parameters else None
             ruling = judge(foretold) if foretold else None
             pairs.append(Pair(happened, judge(happened), foretold, ruling, comparison))
@@ -460,12 +460,14 @@ def _settings(settings: list[str], seed: int | None) -> tuple[str, ...]:
     return (*settings, *([f"seed={seed}"] if seed is not None else []))
 
 
-def _replay(name: str, word: str, settings: list[str], seed: int | None) -> str:
+def _replay(name: str, word: str, settings: list[str], seed: int | None, backend: str = "embedded") -> str:
     from windtunnel.harness.measure import command
 
     changed: list[str | float] = [part for setting in settings for part in ("--set", setting)]
     if seed is not None:
         changed += ["--seed", seed]
+    if backend != "embedded":
+        changed += ["--backend", backend]
     return command(name, word, *changed)
 
 

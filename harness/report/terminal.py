@@ -119,8 +119,12 @@ def _comparison(pair: Pair, comparison: Comparison, out: Console) -> None:
         rows.add_row(window, subject, *(_error(cells.get((window, subject, metric))) for metric in metrics))
     if cells:
         out.print(rows)
+    few = [warning for warning in comparison.warnings if warning.startswith("too few samples")]
     for warning in comparison.warnings:
-        say(out, ("warning: ", "yellow"), warning)
+        if warning not in few:
+            say(out, ("warning: ", "yellow"), warning)
+    if few:
+        say(out, "- has too few samples for that figure; the page and --json name each")
 
 
 def _error(found: ForecastError | None) -> Text:
