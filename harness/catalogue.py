@@ -16,6 +16,7 @@ import yaml
 import windtunnel
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment, Host
+from windtunnel.spec.load import Load
 from windtunnel.spec.parameters import Parameters
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 from windtunnel.spec.reading import parse, read
@@ -96,6 +97,12 @@ def deployment_for(architecture_file: Path, word: str | None, beside: Path) -> D
         expected = f"a path, or one beside {architecture_file.name} ({', '.join(known) or 'there is none'})"
         raise SpecError([Problem("deployment", repr(word), expected, suggestion=did_you_mean(word, known))])
     return Deployment(name="laptop", hosts={"laptop": Host(cores=2)})
+
+
+def usual_load(architecture: str) -> Load | None:
+    """The load of the first built-in scenario on an architecture; None where there is none."""
+    scenarios = (read(SCENARIOS / f"{name}.yaml", Scenario) for name in built_in(SCENARIOS))
+    return next((scenario.load for scenario in scenarios if scenario.architecture == architecture), None)
 
 
 def parameters(architecture: str, word: str | None = None) -> tuple[Parameters, str]:

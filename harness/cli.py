@@ -162,7 +162,11 @@ def calibrate(
     ] = 5.0,
     seconds: Annotated[float, typer.Option(min=5, max=3600, help="How long to measure.")] = 120.0,
     like: Annotated[
-        str | None, typer.Option(metavar="SCENARIO", help="Take flows and prompts from this scenario.")
+        str | None,
+        typer.Option(
+            metavar="SCENARIO",
+            help="Take flows and prompts from this scenario; else from a built-in one, or all flows alike.",
+        ),
     ] = None,
     seed: Annotated[int, typer.Option(min=0)] = 1,
     backend: BackendName = "embedded",
@@ -180,7 +184,7 @@ def calibrate(
     from windtunnel.harness.telling import Telling
 
     subject, deployment = catalogue.architecture(architecture)
-    load = catalogue.question(like).scenario.load if like else None
+    load = catalogue.question(like).scenario.load if like else catalogue.usual_load(subject.name)
     question = low_load(subject, deployment, rate_per_s=rate, seconds=seconds, seed=seed, like=load)
     with (
         Telling() as tell,
