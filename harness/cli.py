@@ -133,7 +133,8 @@ def simulate(
 ) -> None:
     """Forecast scenarios with the capacity model, and judge the forecasts. Starts nothing.
 
-    The same seed gives the same samples, byte for byte; the digest that is printed says so.
+    The same seed gives the same samples, byte for byte; the digest that is printed says so. What no forecast can
+    observe, such as lost writes, is [bold]not observed[/bold], which is no pass: the exit code is then 3.
 
     Example: [cyan]windtunnel simulate llm_timeouts --set load.rate_per_s=80[/cyan]
     """

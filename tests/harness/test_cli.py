@@ -63,7 +63,7 @@ def test_the_same_seed_simulates_the_same_samples_byte_for_byte(tmp_path: Path) 
     for place, seed in (("one", "5"), ("two", "5"), ("three", "6")):
         (tmp_path / place).mkdir()
         done = run("simulate", "llm_timeouts", "--seed", seed, "--json", cwd=tmp_path / place)
-        assert done.returncode == 0, done.stderr
+        assert done.returncode == 3, done.stderr  # promised writes are not observed, and that is never a pass
         json.loads(done.stdout)
         (table,) = (tmp_path / place).glob(".windtunnel/runs/*/samples.parquet")
         tables.append(table.read_bytes())
@@ -73,6 +73,7 @@ def test_the_same_seed_simulates_the_same_samples_byte_for_byte(tmp_path: Path) 
 @pytest.mark.parametrize("scenario", ["baseline", "llm_timeouts", "database_outage", "steady"])
 def test_every_scenario_is_forecast_with_what_we_bring_along(tmp_path: Path, scenario: str) -> None:
     done = run("simulate", scenario, "--report", "page.html", "--junit", "junit.xml", cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.returncode == 3, done.stdout + done.stderr
+    assert "FAIL" not in done.stdout
     assert "NOT OBSERVED" in done.stdout  # promised writes: no forecast knows them, and none passes for knowing
     assert (tmp_path / "page.html").stat().st_size > 10_000
