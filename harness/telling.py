@@ -56,7 +56,7 @@ class Telling:
         if self._live:
             self._bar.update(self._task, description=text, total=None, completed=0, note="", visible=True)
         else:
-            self.console.print(f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False)
+            self.console.print(f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False, soft_wrap=True)
 
     def watch(self, run: RunProgress) -> None:
         """A measured run goes on."""
@@ -70,9 +70,9 @@ class Telling:
             )
         elif time.monotonic() - self._last_plain >= PLAIN_EVERY_S:
             self._last_plain = time.monotonic()
-            self.console.print(f"           {run.at_s:5.1f} of {run.total_s:g} s, {note}", markup=False)
+            self.console.print(f"           {run.at_s:5.1f} of {run.total_s:g} s, {note}", markup=False, soft_wrap=True)
 
     def say(self, text: str) -> None:
         """A sentence that stays."""
         if not self._quiet:
-            self.console.print(text, markup=False)
+            self.console.print(text, markup=False, soft_wrap=True)
