@@ -24,6 +24,7 @@ class Purpose(IntEnum):
     OUTPUT_TOKENS = 4
     BACKOFF = 5
     FAULT = 6
+    TURN = 7
 
 
 def mix(word: int) -> int:

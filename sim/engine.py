@@ -209,6 +209,7 @@ class Engine:
                 yield from self._compute(station, exchange, service_s)
             finally:
                 self._leave(station, exchange.callee_replica)
+            yield from self._take_up(exchange)
         else:
             yield from self._compute(station, exchange, service_s)
         if hop.first_token_ms and hop.token_ms and hop.output_tokens:
@@ -239,6 +240,20 @@ class Engine:
     def _leave(self, station: Station, replica: int) -> None:
         present, _ = self._in_use[station.name, replica]
         self._in_use[station.name, replica] = (present - 1, self.clock.now)
+
+    def _take_up(self, exchange: Exchange) -> Generator[Event, Any, None]:
+        """An answer lies there until its caller's event loop has ended the turn it is in, which began at any time.
+
+        Only answers of untraced callees: of a traced one, ``link_ms`` is as long as the answer itself, or longer.
+        """
+        caller = self.model.stations.get(exchange.hop.caller)
+        if caller is None or not caller.single_threaded:
+            return
+        if self._processors[caller.host].busy((caller.name, exchange.caller_replica)):
+            part = self.draws.uniform(exchange.request, exchange.hop.index, exchange.attempt, Purpose.TURN)
+            yield self.clock.at(
+                self.clock.now + part * caller.turn_s, Rank.DEPARTURE, exchange.request, exchange.attempt
+            )
 
     def _compute(self, station: Station, exchange: Exchange, service_s: float) -> Generator[Event, Any, None]:
         """Own work: as much of it on the processor as the component needs per visit, the rest is waiting."""

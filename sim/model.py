@@ -62,6 +62,8 @@ class Station:
     """Processor time of one visit."""
     single_threaded: bool
     """A replica uses one core at most."""
+    turn_s: float
+    """How long an event loop is at one thing before it takes up the next: as long as its own work on a request."""
     ttl_s: float
     """Of a cache: how long it keeps an answer."""
     warmth: tuple[Warmth, ...]
@@ -325,6 +327,11 @@ def _station(
         balances=isinstance(component, Gateway),
         cpu_s=parameters.cpu_ms.get(name, 0.0) / visits / 1000 if visits else 0.0,
         single_threaded=component.kind != "database",
+        turn_s=max(
+            (known.service_ms.distribution.at(0.5) for key, known in parameters.calls.items() if f"->{name}:" in key),
+            default=0.0,
+        )
+        / 1000,
         ttl_s=component.ttl_s if isinstance(component, Cache) else 0.0,
         warmth=parameters.warmth.get(name, ()),
     )

@@ -73,6 +73,10 @@ class Processor:
             self._leave(job)
             self._plan()
 
+    def busy(self, thread: Hashable) -> bool:
+        """Whether a thread has anything to do."""
+        return thread in self._running
+
     def used_s(self) -> dict[str, float]:
         """Core seconds used so far, by owner."""
         self._advance()

@@ -369,6 +369,22 @@ def test_processor_time_beside_the_work_takes_its_share_from_the_next() -> None:
     assert column(run.series, "value", component="host", at_s=0.5) == pytest.approx([1.0], abs=0.02)
 
 
+def test_an_answer_waits_for_the_turn_of_a_busy_event_loop() -> None:
+    """The first request leaves a second of work on the app's loop: later answers are taken up late."""
+    built = architecture(
+        {"app": service(), "db": {"kind": "database"}},
+        [{"from": "client", "to": "app", "timeout_ms": LATE}, {"from": "app", "to": "db", "timeout_ms": LATE}],
+        [{"call": "app", "steps": [{"call": "db"}]}],
+    )
+    known = parameters({"client->app:call": times(service_ms=4), "app->db:call": times(service_ms=10)}, app=1000)
+    known = known.model_copy(update={"warmth": {"db": (Warmth(idle_up_to_ms=None, factor=1, n=30),)}})
+    run = forecast(scenario(rate_per_s=20, during_s=0.5), built, known)
+    first, *others = column(run.spans, "duration_ms", kind="client", callee="db")
+    assert first == pytest.approx(10)
+    assert all(10 < took < 14 for took in others)
+    assert len(set(others)) == len(others)
+
+
 def test_a_database_that_has_been_idle_answers_more_slowly() -> None:
     built = architecture(
         {"app": service(), "db": {"kind": "database"}},
