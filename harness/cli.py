@@ -12,13 +12,18 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.console import Console
 
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
+
+if TYPE_CHECKING:  # plots and tables take a second to import: --help must not wait for them
+    from windtunnel.harness.report import Pair
+    from windtunnel.harness.verdict import Comparison
 
 EPILOG = "Exit codes: 0 all passed, 1 an objective failed, 2 bad input, 3 inconclusive, 4 not cleaned up."
 
@@ -62,15 +67,14 @@ def demo(
     first time a few minutes, since Toxiproxy may have to be built.
     """
     from windtunnel.harness.demo import demonstrate
-    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+    from windtunnel.harness.report import Pair
     from windtunnel.harness.telling import Telling
 
     with Telling() as tell:
         shown = demonstrate(tell, backend=_backend(backend))
     pair = Pair(shown.measured, shown.measured_ruling, shown.forecast, shown.forecast_ruling, shown.comparison)
-    write_html([pair], report)
-    write_junit([pair], report.with_suffix(".xml"))
-    _answer([pair], as_json, print_pair, as_data)
+    _write([pair], report, report.with_suffix(".xml"))
+    _answer([pair], as_json)
     Console(stderr=True).print(f"report: {report}", markup=False, highlight=False)
     raise typer.Exit(shown.measured_ruling.exit_code)
 
@@ -141,7 +145,7 @@ def simulate(
     from windtunnel.harness import catalogue, store
     from windtunnel.harness.judge import judge
     from windtunnel.harness.measure import forecast
-    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+    from windtunnel.harness.report import Pair
 
     pairs = []
     for word in scenarios:
@@ -150,8 +154,8 @@ def simulate(
         foretold = forecast(question, parameters, _replay("simulate", word, settings, seed))
         store.save(foretold)
         pairs.append(Pair(None, None, foretold, judge(foretold), None))
-    _answer(pairs, as_json, print_pair, as_data)
-    _write(pairs, html, junit, write_html, write_junit)
+    _answer(pairs, as_json)
+    _write(pairs, html, junit)
     raise typer.Exit(_worst(pair.forecast_ruling.exit_code for pair in pairs if pair.forecast_ruling))
 
 
@@ -216,7 +220,7 @@ def compare(
     from windtunnel.harness import catalogue, store
     from windtunnel.harness.compare import compare as compared
     from windtunnel.harness.judge import judge
-    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+    from windtunnel.harness.report import Pair
 
     foretold, happened = store.load(forecast), store.load(measured)
     for found, kind in ((foretold, "forecast"), (happened, "measured")):
@@ -229,8 +233,8 @@ def compare(
     except SpecError:
         pass  # the parameters are gone: the runs can still be compared
     pair = Pair(happened, judge(happened), foretold, judge(foretold), compared(foretold, happened, provenance))
-    _answer([pair], as_json, print_pair, as_data)
-    _write([pair], html, None, write_html, write_junit)
+    _answer([pair], as_json)
+    _write([pair], html, None)
 
 
 @app.command()
@@ -248,7 +252,7 @@ def report(
     from windtunnel.harness import store
     from windtunnel.harness.compare import compare as compared
     from windtunnel.harness.judge import judge
-    from windtunnel.harness.report import Pair, write_html, write_junit
+    from windtunnel.harness.report import Pair
 
     pairs: list[Pair] = []
     waiting = None
@@ -264,7 +268,7 @@ def report(
             waiting = None
     if waiting is not None:
         pairs.append(Pair(None, None, waiting, judge(waiting), None))
-    _write(pairs, out, junit, write_html, write_junit)
+    _write(pairs, out, junit)
     print(out)
 
 
@@ -392,7 +396,7 @@ def _measure(
     from windtunnel.harness.compare import compare as compared
     from windtunnel.harness.judge import judge
     from windtunnel.harness.measure import forecast, measured, started
-    from windtunnel.harness.report import Pair, as_data, print_pair, write_html, write_junit
+    from windtunnel.harness.report import Pair
     from windtunnel.harness.telling import Telling
 
     chosen = _backend(backend)
@@ -423,17 +427,19 @@ def _measure(
             comparison = compared(foretold, happened, parameters.provenance) if foretold and parameters else None
             ruling = judge(foretold) if foretold else None
             pairs.append(Pair(happened, judge(happened), foretold, ruling, comparison))
-    _answer(pairs, as_json, print_pair, as_data)
-    _write(pairs, html, junit, write_html, write_junit)
+    _answer(pairs, as_json)
+    _write(pairs, html, junit)
     code = _worst(pair.measured_ruling.exit_code for pair in pairs if pair.measured_ruling)
     if within is not None and code == 0:
         code = _accuracy([pair.comparison for pair in pairs], within)
     raise typer.Exit(code)
 
 
-def _accuracy(comparisons: list[Any], within: float) -> int:
+def _accuracy(comparisons: list[Comparison | None], within: float) -> int:
     """0: every p50 and p95 is within, 1: one is not, 3: there was nothing to compare."""
-    judged = [e for comparison in comparisons for e in comparison.errors if e.metric.endswith(("_p50", "_p95"))]
+    judged = [
+        e for comparison in comparisons if comparison for e in comparison.errors if e.metric.endswith(("_p50", "_p95"))
+    ]
     if not judged:
         print("inconclusive: too few samples for any p50 or p95; make the run longer", file=sys.stderr)
         return 3
@@ -446,15 +452,19 @@ def _accuracy(comparisons: list[Any], within: float) -> int:
     return 1 if off else 0
 
 
-def _answer(pairs: list[Any], as_json: bool, show: Any, data: Any) -> None:
+def _answer(pairs: list[Pair], as_json: bool) -> None:
+    from windtunnel.harness.report import as_data, print_pair
+
     if as_json:
-        print(json.dumps([data(pair) for pair in pairs], indent=1))
+        print(json.dumps([as_data(pair) for pair in pairs], indent=1))
     else:
         for pair in pairs:
-            show(pair)
+            print_pair(pair)
 
 
-def _write(pairs: list[Any], html: Path | None, junit: Path | None, write_html: Any, write_junit: Any) -> None:
+def _write(pairs: list[Pair], html: Path | None, junit: Path | None) -> None:
+    from windtunnel.harness.report import write_html, write_junit
+
     if html is not None:
         write_html(pairs, html)
     if junit is not None:
@@ -485,7 +495,7 @@ def _backend(word: str) -> Any:
     return word
 
 
-def _worst(codes: Any) -> int:
+def _worst(codes: Iterable[int]) -> int:
     """1 says more than 3: an objective that failed in one scenario failed, whatever the others could not tell."""
     found = set(codes)
     return next((code for code in (4, 2, 1, 3) if code in found), 0)

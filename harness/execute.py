@@ -37,6 +37,7 @@ from windtunnel.spec.scenario import Scenario, Window
 
 LOOK_EVERY_S = 0.5
 LEASE_S = 15.0
+LAST_SAID_BYTES = 4096
 GENERATOR_READY_S = 60.0
 
 
@@ -176,9 +177,11 @@ def _generator(stack: Stack, plan: LoadPlan) -> Iterator[_Generator]:
 
 
 def _lines(log: Path) -> list[dict[str, Any]]:
-    """What the generator has said so far: one JSON object a line, other output left out."""
+    """What the generator said last: one JSON object a line, other output left out. Reads no more than the end."""
     try:
-        text = log.read_text(encoding="utf-8", errors="replace")
+        with log.open("rb") as said_so_far:
+            said_so_far.seek(max(0, log.stat().st_size - LAST_SAID_BYTES))
+            text = said_so_far.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return []
     said = []

@@ -51,7 +51,7 @@ def fill(new: Path) -> None:
     [
         ({"WINDTUNNEL_CACHE": "/some/where", "XDG_CACHE_HOME": "/xdg"}, "/some/where"),
         ({"XDG_CACHE_HOME": "/xdg"}, "/var/cache/windtunnel" if os.getuid() == 0 else "/xdg/windtunnel"),
-        ({"HOME": "/home/me"}, "/var/cache/windtunnel" if os.getuid() == 0 else "/home/me/.cache/windtunnel"),
+        ({"HOME": "/somewhere/me"}, "/var/cache/windtunnel" if os.getuid() == 0 else "/somewhere/me/.cache/windtunnel"),
     ],
 )
 def test_where_the_cache_is(environment: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch) -> None:
