@@ -25,6 +25,18 @@ class Purpose(IntEnum):
     BACKOFF = 5
     FAULT = 6
     TURN = 7
+    HIT = 8
+    BALANCE = 9
+    CHOICE = 10
+    TIMES = 11
+    INPUT_TOKENS = 12
+    PREFIX = 13
+    THINK = 14
+    FLOW = 15
+    PROMPT = 16
+    TENANT = 17
+    LAG = 18
+    OUTAGE = 19
 
 
 def mix(word: int) -> int:
@@ -48,6 +60,15 @@ class Draws:
         ``hop`` is the call's index in the compiled model, ``index`` tells several draws of one purpose apart.
         Limits: hop, index < 2^24; attempt < 2^8.
         """
-        place = hop << 40 | attempt << 32 | purpose << 24 | index
-        # 52 bits and a half: the largest result, 1 - 2^-53, is still below 1 as a float.
-        return ((mix(mix(self._root ^ request) ^ place) >> 12) + 0.5) * 2.0**-52
+        return at(self.base(request), hop, attempt, purpose, index)
+
+    def base(self, request: int) -> int:
+        """The part of an address that is the request's."""
+        return mix(self._root ^ request)
+
+
+def at(base: int, hop: int, attempt: int, purpose: Purpose, index: int = 0) -> float:
+    """A number above 0 and below 1 for the rest of an address that begins with ``base``. Limits as above."""
+    place = hop << 40 | attempt << 32 | purpose << 24 | index
+    # 52 bits and a half: the largest result, 1 - 2^-53, is still below 1 as a float.
+    return ((mix(base ^ place) >> 12) + 0.5) * 2.0**-52
