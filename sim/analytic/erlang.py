@@ -14,7 +14,7 @@ from functools import cached_property
 from windtunnel.sim.analytic.demand import at_least, below_capacity, not_negative, positive, probability
 
 NEGLIGIBLE = 1e-17
-"""Share of the states of an endless queue that is left out: below what a float can tell."""
+"""Share of the waiting states of an endless queue that is left out: below what a float can tell."""
 
 
 def erlang_b(servers: int, offered: float) -> float:
@@ -154,7 +154,9 @@ class MMcK:
 
     @cached_property
     def _states(self) -> list[float]:
-        return _birth_death(self.arrival_rate, lambda n: min(n, self.servers) / self.mean_service, self.places)
+        return _birth_death(
+            self.servers, self.arrival_rate, lambda n: min(n, self.servers) / self.mean_service, self.places
+        )
 
 
 @dataclass(frozen=True)
@@ -216,7 +218,7 @@ class ErlangA:
         def departures(n: int) -> float:
             return min(n, self.servers) / self.mean_service + max(0, n - self.servers) / self.mean_patience
 
-        return _birth_death(self.arrival_rate, departures)
+        return _birth_death(self.servers, self.arrival_rate, departures)
 
 
 @dataclass(frozen=True)
@@ -319,7 +321,9 @@ def _inverse_erlang_b(servers: int, offered: float) -> float:
     return inverse
 
 
-def _birth_death(arrival_rate: float, departure_rate: Callable[[int], float], last: int | None = None) -> list[float]:
+def _birth_death(
+    servers: int, arrival_rate: float, departure_rate: Callable[[int], float], last: int | None = None
+) -> list[float]:
     """Probabilities of 0..last customers; without ``last``, of as many as are not negligible.
 
     p(n) = p(n-1) * arrivals / departures(n) (Kleinrock I, section 3.1), from the most probable state outwards, so that
@@ -331,15 +335,20 @@ def _birth_death(arrival_rate: float, departure_rate: Callable[[int], float], la
     below = [1.0]
     for n in range(top, 0, -1):
         below.append(below[-1] * departure_rate(n) / arrival_rate)
-    weights, total = below[::-1], math.fsum(below)
+    weights = below[::-1]
+    waiting = math.fsum(weights[servers + 1 :])
     n, weight = top, 1.0
     while last is None or n < last:
         n += 1
         ratio = arrival_rate / departure_rate(n)
         weight *= ratio
         weights.append(weight)
-        total += weight
-        # The rest is at most a geometric series of this ratio, as departures do not fall.
-        if last is None and ratio < 1 and weight * ratio / (1 - ratio) < NEGLIGIBLE * total:
+        if last is not None or n <= servers:
+            continue
+        # Against those who wait, not against all: a wait is asked for also where it is rare. The rest is at most a
+        # geometric series of this ratio, as departures do not fall.
+        waiting += weight
+        if ratio < 1 and weight * ratio / (1 - ratio) <= NEGLIGIBLE * waiting:
             break
+    total = math.fsum(weights)
     return [each / total for each in weights]

@@ -289,7 +289,7 @@ class _MeanValues:
         there = [klass for klass in self.classes if some[klass] > 0]
         alone = self.throughputs[absent | {index}][some]
         if any(math.isinf(alone[klass]) for klass in there):
-            empty = 0.0  # some class must be here: it has nowhere else to be
+            empty = 0.0  # some class has nowhere else to be; and inf / inf would be no number
         else:
             empty = states[_without(some, there[0])][index][0] * throughput[there[0]] / alone[there[0]]
         answer = [empty]

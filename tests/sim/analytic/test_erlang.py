@@ -160,8 +160,18 @@ def test_a_patience_as_long_as_a_service_is_an_infinite_server(servers: int, loa
     queue = ErlangA(servers, offered / service, service, service)
     logs = [n * math.log(offered) - offered - math.lgamma(n + 1) for n in range(servers, servers + 2000)]
     waiting = math.fsum(ahead * math.exp(log) for ahead, log in enumerate(logs))
-    assert queue.mean_wait == pytest.approx(waiting * service / offered, rel=1e-8, abs=1e-15)
+    assert queue.mean_wait == pytest.approx(waiting * service / offered, rel=1e-8, abs=0)
     assert queue.throughput + queue.arrival_rate * queue.abandon_probability == pytest.approx(queue.arrival_rate)
+
+
+def test_a_rare_wait_keeps_its_digits() -> None:
+    """Hardly one of 10^55 arrivals waits: patience as long as a service, the first states behind the servers tell."""
+    offered = 3.0
+    p = [math.exp(n * math.log(offered) - offered - math.lgamma(n + 1)) for n in (61, 62, 63, 64, 65, 66)]
+    waiting = math.fsum(ahead * each for ahead, each in enumerate(p, start=1))
+    queue = ErlangA(60, offered, 1, 1)
+    assert queue.mean_wait == pytest.approx(waiting / offered, rel=1e-7, abs=0)
+    assert 0 < queue.mean_wait_served < queue.mean_wait
 
 
 @given(st.integers(1, 20), st.floats(0.2, 3), st.floats(0.05, 20))

@@ -251,6 +251,26 @@ def test_several_classes_are_what_the_states_say(
         assert at_home + sum(each.mean_queue[klass] for each in answer.stations.values()) == pytest.approx(count)
 
 
+@pytest.mark.parametrize("seed", range(40))
+def test_any_small_network_is_what_its_states_say(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    classes = int(rng.integers(2, 4))
+    visited = rng.integers(0, 2, (3, classes))
+    visited[0, visited.sum(axis=0) == 0] = 1
+    stations = []
+    for number, row in enumerate(visited):
+        discipline: Discipline = ("fcfs", "ps", "delay")[int(rng.integers(3))]
+        means = [float(mean) for mean in rng.uniform(0.1, 2, classes)]
+        if discipline == "fcfs":
+            means = means[:1] * classes
+        counts = tuple(float(count) for count in row)
+        stations.append(Station(f"s{number}", discipline, tuple(means), counts, int(rng.integers(1, 4))))
+    population = [int(count) for count in rng.integers(1, 3, classes)]
+    think = [float(pause) for pause in rng.uniform(0.05, 2, classes)]
+    answer = closed_network(stations, population, think)
+    assert answer.throughput == pytest.approx(by_brute_force(stations, population, think), rel=1e-9)
+
+
 def test_classes_with_one_home_each_and_no_time_to_think() -> None:
     """Each class lives at stations of its own and at a shared one, all of several servers: without its stations a class
     has nowhere to be, which the analysis meets on its way. Swapping the classes swaps the answers."""
