@@ -7,165 +7,79 @@ environment (``environment``), the simulator reads the same values: the two cann
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
-from windtunnel.spec.distribution import Distribution
-from windtunnel.spec.frozen import PATH, Frozen, Milliseconds, Name, PositiveMilliseconds
-from windtunnel.spec.problem import did_you_mean
+from windtunnel.spec.component import (
+    LLM,
+    PROTOCOL,
+    Cache,
+    Component,
+    Consumes,
+    Database,
+    Failover,
+    Gateway,
+    PrefixCache,
+    Queue,
+    Service,
+)
+from windtunnel.spec.flow import Acknowledges, Flow, ReadBack, Request
+from windtunnel.spec.frozen import Count, Frozen, Name
+from windtunnel.spec.link import Breaker, Ejection, Hedge, Link, Retries, RetryBudget
+from windtunnel.spec.outcome import SUCCESSES, Outcome
+from windtunnel.spec.problem import problem_at
+from windtunnel.spec.station import Adaptive, CoDel, Crash, LimitedStation, RateLimit, Station, WaitLimit
+from windtunnel.spec.steps import Branch, Call, Choose, Enqueue, Parallel, Repeat, Step, walk
+
+__all__ = [
+    "CLIENT",
+    "LLM",
+    "PROTOCOL",
+    "SUCCESSES",
+    "Acknowledges",
+    "Adaptive",
+    "Architecture",
+    "Branch",
+    "Breaker",
+    "Cache",
+    "Call",
+    "Choose",
+    "CoDel",
+    "Component",
+    "Consumes",
+    "Count",
+    "Crash",
+    "Database",
+    "Ejection",
+    "Enqueue",
+    "Failover",
+    "Flow",
+    "Gateway",
+    "Hedge",
+    "LimitedStation",
+    "Link",
+    "Outcome",
+    "Parallel",
+    "PrefixCache",
+    "Queue",
+    "RateLimit",
+    "ReadBack",
+    "Repeat",
+    "Request",
+    "Retries",
+    "RetryBudget",
+    "Service",
+    "Station",
+    "Step",
+    "WaitLimit",
+    "environment",
+    "problem_at",
+    "walk",
+]
 
 CLIENT = "client"
 """The outside: where load comes from. It can be a link's caller, never its callee."""
-
-Outcome = Literal["ok", "hit", "miss", "timeout", "error", "rejected"]
-SUCCESSES: frozenset[str] = frozenset({"ok", "hit", "miss"})
-Count = Annotated[int, Field(ge=1)]
-
-
-class Gateway(Frozen):
-    """A reverse proxy that balances requests over the replicas behind it (Envoy)."""
-
-    kind: Literal["gateway"]
-    health_interval_ms: PositiveMilliseconds = 1000
-    """How often each replica behind it is asked for its readiness; one miss takes it out."""
-
-
-class Service(Frozen):
-    """A stateless program of ours or of the user, started once per replica."""
-
-    kind: Literal["service"]
-    module: str
-    """Python module that is run with ``-m``; it serves HTTP on $HOST:$PORT."""
-    max_concurrency: Count | None = None
-    """Requests that one replica handles at once; the next is rejected."""
-    environment: dict[str, str] = {}
-    """Added to what the links give; the same key here wins."""
-
-
-class Database(Frozen):
-    """PostgreSQL with pgvector."""
-
-    kind: Literal["database"]
-    max_connections: Count = 100
-
-
-class Cache(Frozen):
-    """A Redis-compatible store (Valkey) that may lose everything at any time."""
-
-    kind: Literal["cache"]
-    ttl_s: Annotated[float, Field(gt=0)] = 3600
-    max_memory_mb: Count = 64
-
-
-class LLM(Frozen):
-    """A language model behind the Anthropic Messages API; here the mock, with these physics."""
-
-    kind: Literal["llm"]
-    slots: Count
-    """Requests that are decoded at once; the others wait in the order they came."""
-    queue_limit: Annotated[int, Field(ge=0)] | None = None
-    """Requests that may wait; the next is answered 529."""
-    first_token_ms: Distribution
-    token_ms: Distribution
-    output_tokens: Distribution
-
-
-Component = Annotated[Gateway | Service | Database | Cache | LLM, Field(discriminator="kind")]
-PROTOCOL: dict[str, Literal["http", "postgres", "redis"]] = {
-    "gateway": "http",
-    "service": "http",
-    "llm": "http",
-    "database": "postgres",
-    "cache": "redis",
-}
-
-
-class Retries(Frozen):
-    """Further attempts after a failed one: exponential backoff with full jitter, uniform(0, backoff_ms * 2^n)."""
-
-    max: Annotated[int, Field(ge=0, le=10)]
-    backoff_ms: Milliseconds = 100
-
-
-class Link(Frozen):
-    """Who calls whom, and how long they wait. Each link is a Toxiproxy of its own, per replica on both sides."""
-
-    caller: Name = Field(alias="from")
-    callee: Name = Field(alias="to")
-    timeout_ms: PositiveMilliseconds
-    """One attempt, from the call to its last byte."""
-    deadline_ms: PositiveMilliseconds | None = None
-    """All attempts together."""
-    retries: Retries | None = None
-    pool: Count | None = None
-    """Connections that one caller replica may hold; a call waits for a free one."""
-    pool_timeout_ms: PositiveMilliseconds | None = None
-    """How long a call waits for a connection before it is an error."""
-
-    @property
-    def name(self) -> str:
-        """As faults and reports call it: ``app->llm``."""
-        return f"{self.caller}->{self.callee}"
-
-
-class Call(Frozen):
-    """A step of a flow: the component whose steps these are calls another and waits for its answer.
-
-    ``steps`` is what the callee does meanwhile, holding its place; ``on`` is what the caller does next,
-    by the call's outcome. An outcome that is not named in ``on`` and is not a success ends the caller's
-    own work with that outcome.
-    """
-
-    call: Name
-    op: Name = "call"
-    """Tells calls on the same link apart; parameters are kept per operation."""
-    round_trips: Count = 1
-    """Request-response exchanges on the wire: a link's added latency is paid that often."""
-    request_bytes: Count = 500
-    response_bytes: Count = 1000
-    """Bytes on the wire, for faults of bandwidth and size."""
-    streams: bool = False
-    """The answer arrives token by token, and its first token is passed on at once."""
-    optional: bool = False
-    """A failure does not fail the caller."""
-    steps: tuple[Call, ...] = ()
-    on: dict[Outcome, tuple[Call, ...]] = {}
-
-
-class ReadBack(Frozen):
-    """How acknowledged writes are looked up afterwards: ``GET path``, then ``list[].id``."""
-
-    path: str
-    list: str
-    id: str
-
-
-class Acknowledges(Frozen):
-    """What a successful answer promises to have stored: names of fields that hold ids, and where to find them."""
-
-    written: Annotated[tuple[str, ...], Field(min_length=1)]
-    read_back: ReadBack
-
-
-class Request(Frozen):
-    """The HTTP request a flow starts with. ``{prompt}`` and remembered names are filled in."""
-
-    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
-    path: Annotated[str, Field(pattern=PATH)]
-    body: dict[str, JsonValue] | None = Field(default=None, alias="json")
-    response: Literal["json", "sse"] = "json"
-    remembers: tuple[str, ...] = ()
-    """Fields of a successful answer that later requests may use in path or body."""
-
-
-class Flow(Frozen):
-    """One class of requests: what the client sends, and what happens inside."""
-
-    request: Request
-    acknowledges: Acknowledges | None = None
-    steps: Annotated[tuple[Call, ...], Field(min_length=1, max_length=1)]
-    """The client's one call."""
 
 
 class Architecture(Frozen):
@@ -179,43 +93,99 @@ class Architecture(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> Architecture:
-        known = set(self.components)
-        links: dict[str, Link] = {}
-        for index, link in enumerate(self.links):
-            for side, name in (("from", link.caller), ("to", link.callee)):
-                allowed = known | {CLIENT} if side == "from" else known
-                if name not in allowed:
-                    raise problem_at(f"links[{index}].{side}", f"{name!r}", "a declared component", name, allowed)
-            if link.name in links:
-                raise problem_at(f"links[{index}]", f"a second link {link.name}", "each link once")
-            links[link.name] = link
+        self._check_links()
+        self._check_workers()
+        links = {link.name: link for link in self.links}
         for name, flow in self.flows.items():
-            owners: list[str] = []
-            self._check(CLIENT, flow.steps, f"flows.{name}.steps", links, owners)
+            self._check_steps(CLIENT, flow.steps, f"flows.{name}.steps", links, None)
         return self
 
-    def _check(
-        self, caller: str, steps: tuple[Call, ...], path: str, links: dict[str, Link], owners: list[str]
+    def _check_links(self) -> None:
+        known = [name for name, part in self.components.items() if not isinstance(part, Queue)]
+        seen: set[str] = set()
+        for index, link in enumerate(self.links):
+            for side, name in (("from", link.caller), ("to", link.callee)):
+                here = f"links[{index}].{side}"
+                if isinstance(self.components.get(name), Queue):
+                    raise problem_at(here, f"the queue {name}", "no link: a queue is reached by enqueue alone")
+                allowed = [*known, CLIENT] if side == "from" else known
+                if name not in allowed:
+                    raise problem_at(here, f"{name!r}", "a declared component", name, allowed)
+            if link.name in seen:
+                raise problem_at(f"links[{index}]", f"a second link {link.name}", "each link once")
+            seen.add(link.name)
+
+    def _check_workers(self) -> None:
+        queues = [name for name, part in self.components.items() if isinstance(part, Queue)]
+        workers: dict[str, str] = {}
+        for name, part in self.components.items():
+            if not isinstance(part, Service) or part.consumes is None:
+                continue
+            queue, here = part.consumes.queue, f"components.{name}.consumes.queue"
+            if queue not in queues:
+                raise problem_at(here, f"{queue!r}", "a component of kind queue", queue, queues)
+            if queue in workers:
+                raise problem_at(here, f"{queue}, which {workers[queue]} consumes", "one consumer of each queue")
+            workers[queue] = name
+
+    def _check_steps(
+        self, caller: str, steps: tuple[Step, ...], path: str, links: dict[str, Link], owner: str | None
     ) -> None:
+        """Each step at its place; ``owner``: the link above it that retries, if any."""
         for index, step in enumerate(steps):
             here = f"{path}[{index}]"
-            if step.call not in self.components:
-                raise problem_at(f"{here}.call", f"{step.call!r}", "a declared component", step.call, self.components)
-            link = links.get(f"{caller}->{step.call}")
-            if link is None:
-                raise problem_at(
-                    here, f"a call from {caller} to {step.call}", f"a link {caller}->{step.call} under links"
-                )
-            owned = [link.name] if link.retries and link.retries.max else []
-            if owned and owners:
-                raise problem_at(
-                    here,
-                    f"retries on {owners[-1]} and again on {link.name}",
-                    "one owner of retries on each path; take one of the two away",
-                )
-            self._check(step.call, step.steps, f"{here}.steps", links, owners + owned)
-            for outcome, then in step.on.items():
-                self._check(caller, then, f"{here}.on.{outcome}", links, owners)
+            match step:
+                case Call():
+                    self._check_call(caller, step, here, links, owner)
+                case Choose():
+                    for n, branch in enumerate(step.choose):
+                        self._check_steps(caller, branch.steps, f"{here}.choose[{n}].steps", links, owner)
+                case Parallel():
+                    for n, inner in enumerate(step.parallel):
+                        self._check_steps(caller, inner, f"{here}.parallel[{n}]", links, owner)
+                case Repeat():
+                    self._check_steps(caller, step.repeat, f"{here}.repeat", links, owner)
+                case Enqueue():
+                    self._check_enqueue(step, here, links)
+
+    def _check_call(self, caller: str, call: Call, here: str, links: dict[str, Link], owner: str | None) -> None:
+        callee = self.components.get(call.call)
+        if callee is None:
+            raise problem_at(f"{here}.call", f"{call.call!r}", "a declared component", call.call, self.components)
+        if isinstance(callee, Queue):
+            raise problem_at(f"{here}.call", f"a call to the queue {call.call}", f"enqueue: {call.call}")
+        if call.reads and not isinstance(callee, Database):
+            raise problem_at(f"{here}.reads", f"it on a call to the {callee.kind} {call.call}", "a call to a database")
+        link = links.get(f"{caller}->{call.call}")
+        if link is None:
+            raise problem_at(here, f"a call from {caller} to {call.call}", f"a link {caller}->{call.call} under links")
+        retries = link.retries is not None and link.retries.max > 0
+        if retries and owner:
+            raise problem_at(
+                here,
+                f"retries on {owner} and again on {link.name}",
+                "one owner of retries on each path; take one of the two away",
+            )
+        self._check_steps(call.call, call.steps, f"{here}.steps", links, link.name if retries else owner)
+        for outcome, then in call.on.items():
+            self._check_steps(caller, then, f"{here}.on.{outcome}", links, owner)
+
+    def _check_enqueue(self, step: Enqueue, here: str, links: dict[str, Link]) -> None:
+        queues = [name for name, part in self.components.items() if isinstance(part, Queue)]
+        if step.enqueue not in queues:
+            raise problem_at(f"{here}.enqueue", f"{step.enqueue!r}", "a component of kind queue", step.enqueue, queues)
+        worker = self.workers.get(step.enqueue)
+        if worker is None:
+            expected = f"a service with consumes: {{queue: {step.enqueue}}}"
+            raise problem_at(f"{here}.enqueue", f"{step.enqueue}, which nobody consumes", expected)
+        # the worker is a path of its own: whoever filled the queue does not wait for it and cannot try it again
+        self._check_steps(worker, step.steps, f"{here}.steps", links, None)
+
+    @property
+    def workers(self) -> dict[str, str]:
+        """The component that consumes each queue."""
+        parts = self.components.items()
+        return {part.consumes.queue: name for name, part in parts if isinstance(part, Service) and part.consumes}
 
     def link(self, caller: str, callee: str) -> Link:
         """The link between two components. KeyError where there is none."""
@@ -230,24 +200,7 @@ class Architecture(Frozen):
 
     def calls(self, flow: str) -> Iterator[tuple[str, Call]]:
         """Every (caller, call) that a flow may make, depth first."""
-        return walk(CLIENT, self.flows[flow].steps)
-
-
-def walk(caller: str, steps: tuple[Call, ...]) -> Iterator[tuple[str, Call]]:
-    """Every (caller, call) below these steps, depth first."""
-    for step in steps:
-        yield caller, step
-        yield from walk(step.call, step.steps)
-        for then in step.on.values():
-            yield from walk(caller, then)
-
-
-def problem_at(path: str, found: str, expected: str, word: str = "", known: Any = ()) -> ValueError:
-    """A mistake that only the whole drawing shows; ``reading`` turns it into a Problem with its line."""
-    hint = did_you_mean(word, known) if word else None
-    error = ValueError(f"found {found}, expected {expected}")
-    error.problem = (path, found, expected, hint)  # type: ignore[attr-defined]
-    return error
+        return walk(CLIENT, self.flows[flow].steps, self.workers)
 
 
 def environment(architecture: Architecture, component: str, addresses: dict[str, str]) -> dict[str, str]:

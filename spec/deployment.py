@@ -6,8 +6,10 @@ from typing import Annotated
 
 from pydantic import Field, model_validator
 
-from windtunnel.spec.architecture import problem_at
+from windtunnel.spec.autoscale import Autoscale
+from windtunnel.spec.costs import Costs
 from windtunnel.spec.frozen import Frozen, Name
+from windtunnel.spec.problem import problem_at
 
 
 class Host(Frozen):
@@ -22,6 +24,19 @@ class Placement(Frozen):
     replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
     host: Name | None = None
     """None: the first host."""
+    zones: tuple[Name, ...] = ()
+    """Where the copies stand: copy i in zones[i modulo their number]. None: in no zone that could fail."""
+    autoscale: Autoscale | None = None
+    """None: ``replicas`` all the time."""
+
+    @model_validator(mode="after")
+    def _within_limits(self) -> Placement:
+        limits = self.autoscale
+        if limits is not None and not limits.min <= self.replicas <= limits.max:
+            raise problem_at(
+                "replicas", f"{self.replicas}", f"a number between autoscale's min {limits.min} and max {limits.max}"
+            )
+        return self
 
 
 class Deployment(Frozen):
@@ -30,6 +45,8 @@ class Deployment(Frozen):
     name: Name
     hosts: Annotated[dict[Name, Host], Field(min_length=1)]
     place: dict[Name, Placement] = {}
+    costs: Costs | None = None
+    """None: no forecast says what it costs."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Deployment:
@@ -44,13 +61,32 @@ class Deployment(Frozen):
                 )
         return self
 
+    def placement(self, component: str) -> Placement:
+        """Where and how often a component stands."""
+        return self.place.get(component, Placement())
+
     def replicas(self, component: str) -> int:
-        """How many copies of a component run."""
-        return self.place.get(component, Placement()).replicas
+        """How many copies of a component run, at the start where it is scaled."""
+        return self.placement(component).replicas
+
+    def most_replicas(self, component: str) -> int:
+        """How many copies of a component may come to run at once."""
+        placement = self.placement(component)
+        return placement.autoscale.max if placement.autoscale else placement.replicas
+
+    def zone(self, component: str, replica: int) -> str | None:
+        """The zone that a copy stands in, if any."""
+        zones = self.placement(component).zones
+        return zones[replica % len(zones)] if zones else None
+
+    @property
+    def zones(self) -> tuple[str, ...]:
+        """All zones that something stands in, in the order of their first naming."""
+        return tuple(dict.fromkeys(zone for placement in self.place.values() for zone in placement.zones))
 
     def host(self, component: str) -> str:
         """The name of the host that a component stands on."""
-        return self.place.get(component, Placement()).host or next(iter(self.hosts))
+        return self.placement(component).host or next(iter(self.hosts))
 
     def instances(self, component: str) -> tuple[str, ...]:
         """The names of a component's copies: ``app.0``, ``app.1``."""

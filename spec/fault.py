@@ -5,6 +5,8 @@ In a file a fault is its kind and its target, then its settings:
     - latency: app->llm
       latency_ms: 500
       at: during
+
+Faults on links can be done and imagined. Those on components and zones are known to the model only, so far.
 """
 
 from __future__ import annotations
@@ -15,8 +17,17 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, JsonValue
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from windtunnel.spec.architecture import problem_at
-from windtunnel.spec.frozen import Frozen, LinkName, Milliseconds, PositiveMilliseconds, Ratio
+from windtunnel.spec.frozen import (
+    ComponentName,
+    Frozen,
+    LinkName,
+    Milliseconds,
+    Name,
+    Positive,
+    PositiveMilliseconds,
+    Ratio,
+)
+from windtunnel.spec.problem import problem_at
 
 WindowName = Literal["before", "during", "after"]
 Stream = Literal["downstream", "upstream"]
@@ -105,8 +116,59 @@ class Toxic(LinkFault):
     stream: Stream = "downstream"
 
 
-AnyFault = Latency | Bandwidth | Blackhole | Reset | Outage | SlowClose | Fragmentation | Truncation | Toxic
-KINDS: tuple[str, ...] = tuple(get_args(cls.model_fields["kind"].annotation)[0] for cls in get_args(AnyFault))
+class ComponentFault(Frozen):
+    """On a component or one replica of it, from the start of its window to the window's end."""
+
+    target: ComponentName
+    """``db``: all its replicas; ``db.0``: that one."""
+    at: WindowName = "during"
+
+
+class Kill(ComponentFault):
+    """The process is gone: its calls are cut, new ones refused. It is started again when the window ends."""
+
+    kind: Literal["kill"]
+
+
+class Brownout(ComponentFault):
+    """It works, but slowly: all of its own work takes factor times as long."""
+
+    kind: Literal["brownout"]
+    factor: Positive
+
+
+class RandomOutages(ComponentFault):
+    """Each replica for itself is killed and started again, after exponential times."""
+
+    kind: Literal["random_outages"]
+    mtbf_s: Positive
+    """Mean time between failures: from a start to the next outage."""
+    mttr_s: Positive
+    """Mean time to repair: from an outage to the next start."""
+
+
+class ZoneOutage(Frozen):
+    """Every replica that stands in a zone is killed, from the start of its window to the window's end."""
+
+    kind: Literal["zone_outage"]
+    target: Name
+    """A zone of the deployment."""
+    at: WindowName = "during"
+
+
+AnyLinkFault = Latency | Bandwidth | Blackhole | Reset | Outage | SlowClose | Fragmentation | Truncation | Toxic
+AnyFault = AnyLinkFault | Kill | Brownout | RandomOutages | ZoneOutage
+
+
+def _kinds(union: Any) -> tuple[str, ...]:
+    return tuple(get_args(cls.model_fields["kind"].annotation)[0] for cls in get_args(union))
+
+
+KINDS = _kinds(AnyFault)
+LINK_KINDS = _kinds(AnyLinkFault)
+"""Those that can be done on real wires, too."""
+MODEL_KINDS = tuple(kind for kind in KINDS if kind not in LINK_KINDS)
+"""Those that only the model knows, so far."""
 
 
 def _spread(value: Any) -> Any:

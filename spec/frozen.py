@@ -15,16 +15,24 @@ class Frozen(BaseModel):
     )
 
 
+Count = Annotated[int, Field(ge=1)]
+Positive = Annotated[float, Field(gt=0)]
+NonNegative = Annotated[float, Field(ge=0)]
 Milliseconds = Annotated[float, Field(ge=0)]
 PositiveMilliseconds = Annotated[float, Field(gt=0)]
 Seconds = Annotated[float, Field(ge=0)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
+SUM_TOLERANCE = 1e-9
+"""Probabilities that add up to 1 within this much do: they are written in decimals."""
+
 NAME = r"^[a-z][a-z0-9_]*$"
+COMPONENT = r"^[a-z][a-z0-9_]*(\.\d+)?$"
 LINK = r"^[a-z][a-z0-9_]*(\.\d+)?->[a-z][a-z0-9_]*(\.\d+)?$"
 PATH = r"^/"
 PATTERNS = {
     NAME: "a name of lower-case letters, digits and _",
+    COMPONENT: "a component such as db, or one replica of it such as db.0",
     LINK: "a link such as app->llm, or one replica's such as app.0->llm",
     PATH: "a path that begins with /",
 }
@@ -32,3 +40,4 @@ PATTERNS = {
 
 Name = Annotated[str, Field(pattern=NAME, max_length=40)]
 LinkName = Annotated[str, Field(pattern=LINK)]
+ComponentName = Annotated[str, Field(pattern=COMPONENT)]

@@ -14,9 +14,10 @@ from typing import Annotated
 import pyarrow as pa
 from pydantic import Field, JsonValue, model_validator
 
-from windtunnel.spec.architecture import Flow, problem_at
+from windtunnel.spec.flow import Flow
 from windtunnel.spec.frozen import Frozen, Name, PositiveMilliseconds
 from windtunnel.spec.load import Load
+from windtunnel.spec.problem import problem_at
 
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 PROMPT = "prompt"
@@ -45,7 +46,9 @@ def placeholders(template: JsonValue) -> frozenset[str]:
 
 
 def remembered_names(flow: Flow) -> frozenset[str]:
-    """What a request of this flow needs from an earlier answer."""
+    """What a request of this flow needs from an earlier answer; nothing where it exists in the model only."""
+    if flow.request is None:
+        return frozenset()
     return (placeholders(flow.request.path) | placeholders(flow.request.body)) - {PROMPT}
 
 
@@ -69,10 +72,14 @@ class LoadPlan(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> LoadPlan:
-        known = {PROMPT} | {name for flow in self.flows.values() for name in flow.request.remembers}
+        known = {PROMPT} | {name for flow in self.flows.values() if flow.request for name in flow.request.remembers}
+        if self.load.arrivals == "closed":
+            raise problem_at("load.arrivals", "'closed'", "an open load: only the model knows users that think")
         for name in self.load.flows:
             if name not in self.flows:
                 raise problem_at(f"load.flows.{name}", f"{name!r}", "a declared flow", name, self.flows)
+            if self.flows[name].request is None:
+                raise problem_at(f"flows.{name}.request", "nothing", "a request: the load asks for this flow")
         for name, flow in self.flows.items():
             for unknown in sorted(remembered_names(flow) - known):
                 raise problem_at(

@@ -12,16 +12,19 @@ Metric = Literal[
     "error_ratio",
     "timeout_ratio",
     "throughput_per_s",
+    "goodput_per_s",
     "latency_ms_mean",
     "latency_ms_p50",
     "latency_ms_p90",
     "latency_ms_p95",
     "latency_ms_p99",
+    "latency_ms_p99_9",
     "latency_ms_max",
     "answer_ms_p50",
     "answer_ms_p90",
     "answer_ms_p95",
     "answer_ms_p99",
+    "answer_ms_p99_9",
     "answer_ms_max",
     "first_token_ms_p50",
     "first_token_ms_p90",
@@ -29,9 +32,15 @@ Metric = Literal[
     "first_token_ms_p99",
     "acknowledged_writes_lost",
     "recovery_s",
+    "retry_amplification",
+    "cost_per_1000",
+    "stale_read_ratio",
 ]
 """latency_ms: requests that succeeded; answer_ms: every request, failed ones too; recovery_s: from the
-heal until requests succeed again for good; acknowledged_writes_lost: promised, and not there afterwards."""
+heal until requests succeed again for good; acknowledged_writes_lost: promised, and not there afterwards;
+goodput_per_s: successes no slower than the strictest max of the window's latency_ms_p* objectives, all where it has
+none; retry_amplification: attempts per call on the link that has most; cost_per_1000: of so many successes, in the
+deployment's currency; stale_read_ratio: reads that were answered by a standby which lacked a write by then."""
 
 
 class Bound(Frozen):

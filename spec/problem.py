@@ -42,3 +42,14 @@ class SpecError(ValueError):
         """Keep the problems; the message is their sentences, a line each."""
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+def problem_at(path: str, found: str, expected: str, word: str = "", known: Iterable[str] = ()) -> ValueError:
+    """A mistake that only several values together show; ``reading`` turns it into a Problem with its line.
+
+    ``path`` is seen from the model whose validator raises it; ``word`` and ``known`` make the "did you mean".
+    """
+    hint = did_you_mean(word, known) if word else None
+    error = ValueError(f"found {found}, expected {expected}")
+    error.problem = (path, found, expected, hint)  # type: ignore[attr-defined]
+    return error

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import yaml
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, Tag, ValidationError
 from pydantic_core import ErrorDetails
 
 from windtunnel.spec.frozen import PATTERNS
@@ -138,7 +138,7 @@ def _compose(text: str, file: str) -> tuple[Any, dict[Place, int]]:
 def _places(node: yaml.Node, place: Place, above: frozenset[int], file: str) -> Iterator[tuple[Place, int]]:
     line = node.start_mark.line + 1
     if id(node) in above:
-        raise SpecError([Problem(_dotted(place), "an alias to itself", "no circles", file, line)])
+        raise SpecError([Problem(_dotted(place), "an alias to itself", "no cycle without an end", file, line)])
     yield place, line
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
@@ -269,7 +269,11 @@ def _field_type(declared: Any, key: str) -> Any:
 
 
 def _tags(declared: Any) -> set[str]:
-    """The kinds that a model or a union of models goes by."""
+    """The kinds that a model or a union of models goes by: its ``kind``, or the tag of a union's member."""
+    if get_origin(declared) is Annotated:
+        tags = {tag.tag for tag in get_args(declared)[1:] if isinstance(tag, Tag)}
+        if tags:
+            return tags
     bare = _bare(declared)
     if _is_model(bare):
         field = bare.model_fields.get("kind")
@@ -308,6 +312,7 @@ EXPECTED = {
     "float_type": "a number",
     "float_parsing": "a number",
     "finite_number": "a finite number",
+    "recursion_loop": "no cycle without an end, and no deeper nesting than a person can read",
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",

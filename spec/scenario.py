@@ -8,13 +8,14 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from windtunnel.spec.architecture import CLIENT, Architecture, problem_at
+from windtunnel.spec.alert import Alert
+from windtunnel.spec.architecture import CLIENT, Architecture
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.fault import Fault, WindowName
-from windtunnel.spec.frozen import Frozen, Name, Seconds
+from windtunnel.spec.frozen import Frozen, Name, Positive, Seconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Objectives
-from windtunnel.spec.problem import Problem, did_you_mean
+from windtunnel.spec.problem import Problem, did_you_mean, problem_at
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,10 @@ class Scenario(Frozen):
     windows: Windows
     faults: tuple[Fault, ...] = ()
     objectives: Annotated[dict[WindowName, Objectives], Field(min_length=1)]
+    scrape_s: Positive = 0.5
+    """How often monitoring looks: the step of the forecast's time series, and of the alerts."""
+    alerts: dict[Name, Alert] = {}
+    """Rules of the monitoring; the answer says when each fires."""
     requires: tuple[Literal["containers", "root"], ...] = ()
 
     @model_validator(mode="after")

@@ -1,0 +1,48 @@
+"""Flows: the classes of requests, what the client sends, and what an answer promises."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from windtunnel.spec.frozen import PATH, Frozen
+from windtunnel.spec.steps import Call
+
+
+class ReadBack(Frozen):
+    """How acknowledged writes are looked up afterwards: ``GET path``, then ``list[].id``."""
+
+    path: str
+    list: str
+    id: str
+
+
+class Acknowledges(Frozen):
+    """What a successful answer promises to have stored: names of fields that hold ids, and where to find them."""
+
+    written: Annotated[tuple[str, ...], Field(min_length=1)]
+    read_back: ReadBack
+
+
+class Request(Frozen):
+    """The HTTP request a flow starts with. ``{prompt}`` and remembered names are filled in."""
+
+    method: Literal["GET", "POST", "PUT", "DELETE"] = "GET"
+    path: Annotated[str, Field(pattern=PATH)]
+    body: dict[str, JsonValue] | None = Field(default=None, alias="json")
+    response: Literal["json", "sse"] = "json"
+    remembers: tuple[str, ...] = ()
+    """Fields of a successful answer that later requests may use in path or body."""
+
+
+class Flow(Frozen):
+    """One class of requests: what the client sends, and what happens inside."""
+
+    request: Request | None = None
+    """None: it exists in the model only."""
+    acknowledges: Acknowledges | None = None
+    priority: Annotated[int, Field(ge=0, le=9)] = 0
+    """0 is the most urgent; for components that do not serve in the order of arrival."""
+    steps: Annotated[tuple[Call, ...], Field(min_length=1, max_length=1)]
+    """The client's one call."""
