@@ -6,6 +6,7 @@ longer run therefore begins like a shorter one.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
@@ -20,12 +21,12 @@ PIECE = 1024
 """Arrivals that are drawn together. Part of what a seed means: another number gives other roundings."""
 
 
-def constant(rate_per_s: float) -> Iterator[Times]:
-    """Evenly spaced, the first at 0."""
-    first = 0
-    while True:
-        yield np.arange(first, first + PIECE, dtype=np.float64) * (1 / rate_per_s)
-        first += PIECE
+def constant(rate_per_s: float, until_s: float) -> Iterator[Times]:
+    """Evenly spaced, the first at 0, to the end of the run."""
+    gap_s = 1 / rate_per_s
+    count = math.ceil(until_s / gap_s)
+    for first in range(0, count, PIECE):
+        yield np.arange(first, min(first + PIECE, count), dtype=np.float64) * gap_s
 
 
 def poisson(rate_per_s: float, gaps: np.random.Generator) -> Iterator[Times]:

@@ -234,7 +234,7 @@ def _times(
     rate = _said(load.rate_per_s)
     match load.arrivals:
         case "constant":
-            return arrivals.constant(rate)
+            return arrivals.constant(rate, duration_s)
         case "gamma":
             return arrivals.gamma(rate, _said(load.cv), gaps)
         case "diurnal":

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
 from windtunnel.spec.alert import Alert
-from windtunnel.spec.architecture import CLIENT, Architecture
-from windtunnel.spec.deployment import Deployment
-from windtunnel.spec.fault import Fault, WindowName
+from windtunnel.spec.architecture import CLIENT, Architecture, Component, Database, Queue
+from windtunnel.spec.costs import Costs
+from windtunnel.spec.deployment import Deployment, Placement
+from windtunnel.spec.fault import AnyFault, ComponentFault, Fault, WindowName, ZoneOutage
 from windtunnel.spec.frozen import Frozen, Name, Positive, Seconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Objectives
@@ -99,30 +100,74 @@ class Scenario(Frozen):
 
 
 def misfits(scenario: Scenario, architecture: Architecture, deployment: Deployment) -> list[Problem]:
-    """What a scenario or a deployment names that the architecture does not have; empty: they fit."""
-    found: list[Problem] = []
-
-    def unknown(path: str, word: str, what: str, known: Iterable[str]) -> None:
-        names = list(known)
-        expected = f"{what} of the architecture {architecture.name} ({', '.join(names)})"
-        found.append(Problem(path, repr(word), expected, suggestion=did_you_mean(word, names)))
-
-    for name in scenario.load.flows:
-        if name not in architecture.flows:
-            unknown(f"load.flows.{name}", name, "a flow", architecture.flows)
-    links = {link.name: link for link in architecture.links}
+    """What a scenario or a deployment names that the others do not have; empty: they fit."""
+    drawing = f"the architecture {architecture.name}"
+    found = [
+        _unknown(f"load.flows.{name}", name, f"a flow of {drawing}", architecture.flows)
+        for name in scenario.load.flows
+        if name not in architecture.flows
+    ]
     for index, fault in enumerate(scenario.faults):
-        ends = [end.partition(".") for end in fault.target.split("->")]
-        link = "->".join(component for component, _, _ in ends)
-        if link not in links:
-            unknown(f"faults[{index}].{fault.kind}", fault.target, "a link", links)
-            continue
+        found += _mistaken(fault, f"faults[{index}].{fault.kind}", architecture, deployment)
+    components = {f"alerts.{name}.of": alert.of for name, alert in scenario.alerts.items() if alert.of is not None}
+    components |= {f"place.{name}": name for name in deployment.place}
+    components |= {f"costs.replica_hour.{name}": name for name in (deployment.costs or Costs()).replica_hour}
+    found += [
+        _unknown(path, name, f"a component of {drawing}", architecture.components)
+        for path, name in components.items()
+        if name not in architecture.components
+    ]
+    for name, placement in deployment.place.items():
+        found += _misplaced(architecture.components.get(name), placement, f"place.{name}")
+    return found
+
+
+def _mistaken(fault: AnyFault, here: str, architecture: Architecture, deployment: Deployment) -> Iterator[Problem]:
+    """What is wrong with a fault's target."""
+    if isinstance(fault, ZoneOutage):
+        if fault.target not in deployment.zones:
+            yield _unknown(here, fault.target, f"a zone of the deployment {deployment.name}", deployment.zones)
+        return
+    ends = [end.partition(".") for end in fault.target.split("->")]
+    named = "->".join(component for component, _, _ in ends)
+    if isinstance(fault, ComponentFault):
+        what, known = "component", [n for n, part in architecture.components.items() if not isinstance(part, Queue)]
+    else:
+        what, known = "link", [link.name for link in architecture.links]
+    if isinstance(architecture.components.get(named), Queue):
+        yield Problem(here, f"the queue {named}", "a component with work of its own, such as the queue's worker")
+    elif named not in known:
+        yield _unknown(here, fault.target, f"a {what} of the architecture {architecture.name}", known)
+    else:
         for component, _, replica in ends:
-            count = 1 if component == CLIENT else deployment.replicas(component)
+            count = _copies(component, architecture, deployment)
             if replica and int(replica) >= count:
                 expected = f"a replica that runs: {component} has {count} in the deployment {deployment.name}"
-                found.append(Problem(f"faults[{index}].{fault.kind}", repr(fault.target), expected))
-    for component in deployment.place:
-        if component not in architecture.components:
-            unknown(f"place.{component}", component, "a component", architecture.components)
-    return found
+                yield Problem(here, repr(fault.target), expected)
+
+
+def _misplaced(part: Component | None, placement: Placement, here: str) -> Iterator[Problem]:
+    """What is wrong with how often a component is there."""
+    if isinstance(part, Queue) and (placement.replicas > 1 or placement.autoscale):
+        yield Problem(here, "several of a queue", "one: it is its workers that there can be more of")
+    if isinstance(part, Database) and part.standbys:
+        whole = 1 + part.standbys
+        if placement.autoscale is not None:
+            yield Problem(f"{here}.autoscale", "it for a database with standbys", f"{whole} replicas all the time")
+        elif placement.replicas not in (1, whole):
+            yield Problem(f"{here}.replicas", f"{placement.replicas}", f"{whole}, primary and standbys, or nothing")
+
+
+def _copies(component: str, architecture: Architecture, deployment: Deployment) -> int:
+    """How many replicas of a component there may be at once; one client."""
+    if component == CLIENT:
+        return 1
+    part = architecture.components[component]
+    return 1 + part.standbys if isinstance(part, Database) and part.standbys else deployment.most_replicas(component)
+
+
+def _unknown(path: str, word: str, what: str, known: Iterable[str]) -> Problem:
+    names = list(known)
+    return Problem(
+        path, repr(word), f"{what} ({', '.join(names) or 'it has none'})", "", None, did_you_mean(word, names)
+    )
