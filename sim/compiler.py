@@ -92,7 +92,7 @@ def compile_model(
         tenants=load.tenants.distinct,
         closed=closed,
         arrivals=(lambda: iter(())) if closed else (lambda: chunks(load, duration_s, seed)),
-        unmodelled=unmodelled(scenario, faults, gone, slow, wires, programs.hops, places),
+        unmodelled=unmodelled(scenario, faults, gone, slow, stations, wires, programs.hops),
     )
 
 

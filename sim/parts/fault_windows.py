@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from windtunnel.sim.faults import outage as gone
 from windtunnel.sim.faults.passage import Facts
 from windtunnel.sim.faults.registry import imagined
-from windtunnel.sim.model2 import FaultWindow, Hop, Slow, Wire
+from windtunnel.sim.model2 import FaultWindow, Hop, Slow, Station, Wire
 from windtunnel.sim.parts.outages import Outage
 from windtunnel.spec import fault as said
 from windtunnel.spec.scenario import Scenario
@@ -83,26 +83,26 @@ def unmodelled(
     windows: Sequence[FaultWindow],
     outages: Sequence[Outage],
     slow: Sequence[Slow],
+    stations: Sequence[Station],
     wires: Sequence[Wire],
     hops: Sequence[Hop],
-    places: Mapping[str, int],
 ) -> tuple[str, ...]:
     """What faults would do that no engine will show, in words, each once."""
     words: list[str | None] = []
     for window in windows:
-        calls = [
-            Facts(f"{wires[hop.wire].name}:{hop.op}", hop.request_bytes, hop.response_bytes)
-            for hop in hops
-            if hop.wire == window.wire
-        ]
-        words.append(window.imagined.unmodelled(window.fault, calls))
-    called = {wire.callee for wire in wires}
+        if not window.kills:
+            calls = [
+                Facts(f"{wires[hop.wire].name}:{hop.op}", hop.request_bytes, hop.response_bytes)
+                for hop in hops
+                if hop.wire == window.wire
+            ]
+            words.append(window.imagined.unmodelled(window.fault, calls))
     hit = [(scenario.faults[outage.fault].kind, outage.component) for outage in outages]
-    names = {place: name for name, place in places.items()}
-    hit += [("brownout", names[spell.station]) for spell in slow]
+    hit += [("brownout", stations[spell.station].name) for spell in slow]
+    on_messages = {station.name for station in stations if station.queue or station.consumes is not None}
     words += [
-        f"{kind} of {component}: it works on messages, which the fault does not touch"
+        f"{kind} of {component}: its messages go on as if nothing had happened"
         for kind, component in hit
-        if places[component] not in called
+        if component in on_messages
     ]
     return tuple(dict.fromkeys(word for word in words if word))

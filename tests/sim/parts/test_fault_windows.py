@@ -20,8 +20,8 @@ BUILT = drawn(
     [link(name) for name in ("client->edge", "edge->app", "client->app", "app->db", "worker->db")],
     ask=[call("edge", steps=[call("app", steps=[call("db"), {"enqueue": "jobs", "steps": [call("db", op="later")]}])])],
 )
-UNTOUCHED = "of worker: it works on messages, which the fault does not touch"
-PLACE = {"app": {"replicas": 2, "zones": ["a", "b"]}, "worker": {"zones": ["b"]}}
+UNTOUCHED = "of worker: its messages go on as if nothing had happened"
+PLACE = {"app": {"replicas": 2, "zones": ["a", "b"]}, "worker": {"zones": ["b"]}, "jobs": {"zones": ["c"]}}
 
 
 def hurt(*faults: dict[str, Any]) -> Model:
@@ -80,6 +80,10 @@ def test_a_brownout_slows_own_work(target: str, replica: int | None) -> None:
             (f"brownout {UNTOUCHED}",),
         ),
         ({"zone_outage": "b"}, (f"zone_outage {UNTOUCHED}",)),
+        (
+            {"zone_outage": "c"},
+            ("zone_outage of jobs: its messages go on as if nothing had happened",),
+        ),
     ],
 )
 def test_what_no_engine_will_show_is_said(fault: dict[str, Any], words: tuple[str, ...]) -> None:

@@ -107,7 +107,7 @@ def test_who_is_scaled_has_room_for_the_most(rule: dict[str, Any], expected: Aut
 
 
 def test_a_queue_and_its_worker() -> None:
-    components = {
+    components: dict[str, dict[str, Any]] = {
         "app": SERVICE,
         "jobs": {"kind": "queue", "visibility_timeout_s": 20, "max_receives": 2, "limit": 100},
         "worker": SERVICE | {"consumes": {"queue": "jobs", "concurrency": 3}},

@@ -63,6 +63,9 @@ def test_a_query_runs_to_its_end(said: dict[str, Any], survives: tuple[bool, boo
 
 
 def test_a_gateway_asks_for_the_health_of_those_behind_it() -> None:
-    components = {"edge": {"kind": "gateway", "health_interval_ms": 250}, "app": {"kind": "service"}}
+    components: dict[str, dict[str, Any]] = {
+        "edge": {"kind": "gateway", "health_interval_ms": 250},
+        "app": {"kind": "service"},
+    }
     built = drawn(components, [link("client->edge"), link("edge->app")], ask=[call("edge", steps=[call("app")])])
     assert [found.health_interval_s for found in compiled(built).wires] == [None, 0.25]
