@@ -21,7 +21,7 @@ from windtunnel.sim.model2 import (
     Repeat,
 )
 
-MOST_REQUESTS = 50_000
+MOST_REQUESTS = 20_000
 """So many requests tell how often a component is called; a longer run is not walked through twice."""
 
 
