@@ -16,7 +16,7 @@ from __future__ import annotations
 import logging
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -25,12 +25,16 @@ from windtunnel.chaos.canary import CannotShow, Probe, Sight
 from windtunnel.chaos.capabilities import Lease, Proxied, Proxy, on_link
 from windtunnel.chaos.faults.registry import REAL
 from windtunnel.chaos.toxiproxy import NotFound, Toxiproxy, ToxiproxyError
-from windtunnel.spec.fault import AnyFault
+from windtunnel.spec.fault import LINK_KINDS, AnyFault
+from windtunnel.spec.problem import Problem
 from windtunnel.spec.run import Evidence, Injection
 
 _log = logging.getLogger(__name__)
 
 POLL_S = 0.05
+
+
+DOABLE = f"a fault on a link, which can be done on real wires: {', '.join(LINK_KINDS)}"
 
 
 class FaultError(Exception):
@@ -73,9 +77,23 @@ def inject(
     ``clock`` gives seconds after the run's zero. After ``ttl_s`` the supervisor ends the fault, unless
     ``renew`` puts that off. No look takes longer than about ``patience_ms``. Undoing is tried for
     ``heal_within_s``, and the link may then take as long to look as it did before. Nothing is touched yet.
-    ValueError where the link does not exist, or Toxiproxy cannot carry the settings out.
+    ValueError where only the model knows the fault, the link does not exist, or Toxiproxy cannot carry the settings
+    out.
     """
     return Injected(fault, proxied, clock, ttl_s, patience_ms, heal_within_s)
+
+
+def undoable(faults: Sequence[AnyFault]) -> list[Problem]:
+    """A sentence for each of a scenario's faults that only the model knows; empty: all can be carried out."""
+    return [
+        Problem(f"faults[{index}].{fault.kind}", _only_imagined(fault), DOABLE)
+        for index, fault in enumerate(faults)
+        if fault.kind not in REAL
+    ]
+
+
+def _only_imagined(fault: AnyFault) -> str:
+    return f"{fault.kind} {fault.target}, which only the model knows"
 
 
 class Injected:
@@ -93,6 +111,8 @@ class Injected:
         """See ``inject``."""
         self.fault = fault
         self.name = f"{fault.kind} {fault.target}"
+        if fault.kind not in REAL:
+            raise ValueError(f"found {_only_imagined(fault)}, expected {DOABLE}")
         self._side = REAL[fault.kind](fault)
         self._change = self._side.change()
         self._proxied = proxied

@@ -1,7 +1,7 @@
 """Finds what a command line names: scenarios, architectures, deployments and parameters, built in or the user's own.
 
 A name without a suffix is a built-in one (``llm_timeouts``, ``scale``), anything else a path. Where a
-scenario names an architecture by path, the path is seen from the scenario's file.
+scenario names an architecture or a trace by path, the path is seen from the scenario's file.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from windtunnel.spec.parameters import Parameters
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 from windtunnel.spec.reading import parse, read
 from windtunnel.spec.scenario import Scenario, misfits
+from windtunnel.spec.trace import read_trace
 
 ROOMS = Path(windtunnel.__file__).parent
 SCENARIOS = ROOMS / "chaos" / "scenarios"
@@ -69,6 +70,10 @@ def question(word: str, settings: tuple[str, ...] = ()) -> Question:
         scenario = _changed(file, scenario, settings)
     if scenario.name == "unnamed":
         scenario = scenario.model_copy(update={"name": _name_of(file)})
+    if scenario.load.trace is not None:
+        seen = file.parent / scenario.load.trace.expanduser()
+        read_trace(seen)
+        scenario = scenario.model_copy(update={"load": scenario.load.model_copy(update={"trace": seen})})
     architecture_file = locate(scenario.architecture, ARCHITECTURES, "architecture", file.parent)
     architecture = read(architecture_file, Architecture)
     deployment = deployment_for(architecture_file, scenario.deployment, file.parent)

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pyarrow as pa
 
-from windtunnel.spec.architecture import CLIENT, SUCCESSES, Architecture, Call
+from windtunnel.harness.declared import declared
+from windtunnel.spec.architecture import SUCCESSES, Architecture
 from windtunnel.spec.load import Schedule
 from windtunnel.spec.run import Check
 
@@ -81,7 +82,7 @@ def spans_agree(architecture: Architecture, samples: pa.Table, spans: pa.Table) 
     for request, kind, caller, callee, op, attempt in zip(*(spans[c].to_pylist() for c in columns), strict=True):
         if kind == "client" and attempt == 0 and request in succeeded:
             seen[request][f"{caller}->{callee}:{op}"] += 1
-    counts = {flow: _counts(architecture.flows[flow].steps) for flow in set(succeeded.values())}
+    counts = {flow: declared(architecture, flow) for flow in set(succeeded.values())}
     undeclared: Counter[str] = Counter()
     wrong: Counter[str] = Counter()
     missing = 0
@@ -105,30 +106,11 @@ def spans_agree(architecture: Architecture, samples: pa.Table, spans: pa.Table) 
     return Check(name=name, ok=not words, detail=detail)
 
 
-def _counts(steps: Sequence[Call], caller: str = CLIENT) -> dict[str, tuple[int, int]]:
-    """How often each call may and must be made: ``app->db:begin`` to (least, most). The client is not traced."""
-    found: dict[str, list[int]] = defaultdict(lambda: [0, 0])
-
-    def add(counts: Iterator[tuple[str, tuple[int, int]]], certain: bool) -> None:
-        for call, (least, most) in counts:
-            found[call][0] += least if certain else 0
-            found[call][1] += most
-
-    for step in steps:
-        if caller != CLIENT:
-            add(iter([(f"{caller}->{step.call}:{step.op}", (1, 1))]), True)
-        add(iter(_counts(step.steps, step.call).items()), True)
-        branches = [_counts(then, caller) for then in step.on.values()]
-        most = {call: max(branch.get(call, (0, 0))[1] for branch in branches) for branch in branches for call in branch}
-        add(((call, (0, times)) for call, times in most.items()), False)
-    return {call: (least, most) for call, (least, most) in found.items()}
-
-
 def flow_of(architecture: Architecture, method: str, path: str) -> str:
     """The flow whose request has this method and path; ``call`` where none has."""
     bare = path.partition("?")[0]
     for name, flow in architecture.flows.items():
-        pattern = re.sub(r"\\\{[a-z_]+\\\}", "[^/]+", re.escape(flow.request.path.partition("?")[0]))
-        if flow.request.method == method and re.fullmatch(pattern, bare):
+        pattern = re.sub(r"\\\{[a-z_]+\\\}", "[^/]+", re.escape(flow.sent.path.partition("?")[0]))
+        if flow.sent.method == method and re.fullmatch(pattern, bare):
             return name
     return "call"

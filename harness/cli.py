@@ -395,13 +395,15 @@ def _measure(
     from windtunnel.harness import catalogue, store
     from windtunnel.harness.compare import compare as compared
     from windtunnel.harness.judge import judge
-    from windtunnel.harness.measure import forecast, measured, started
+    from windtunnel.harness.measure import forecast, measured, refuse_what_cannot_be_measured, started
     from windtunnel.harness.report import Pair
     from windtunnel.harness.telling import Telling
 
     chosen = _backend(backend)
     # all files are read before anything is started: a mistake in the last one must not cost the first one's run
     questions = [(word, catalogue.question(word, _settings(settings, seed))) for word in words]
+    for _, question in questions:
+        refuse_what_cannot_be_measured(question)
     known = {}
     for _, question in questions:
         name = question.architecture.name

@@ -6,12 +6,15 @@ import importlib.metadata
 import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+from windtunnel.chaos.inject import undoable
 from windtunnel.harness import store
 from windtunnel.harness.catalogue import STATE, Question, digest
 from windtunnel.harness.execute import execute
+from windtunnel.harness.stack.only_in_the_model import refuse
 from windtunnel.harness.stack.stack import Stack
 from windtunnel.harness.telling import Telling
 from windtunnel.sim.calibrate import calibrate
@@ -21,11 +24,27 @@ from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.load import Load, Prompts
 from windtunnel.spec.objective import Bound
 from windtunnel.spec.parameters import Parameters
+from windtunnel.spec.problem import Problem, SpecError
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Scenario, Windows
 
 VERSION = importlib.metadata.version("windtunnel")
 Backend = Literal["embedded", "containers"]
+
+
+def refuse_what_cannot_be_measured(question: Question) -> None:
+    """SpecError with what only the model knows of a question: faults, load, components. Nothing is started for it."""
+    scenario = question.scenario
+    problems = [replace(problem, file=str(question.file)) for problem in undoable(scenario.faults)]
+    if scenario.load.arrivals == "closed":
+        expected = "an open load: users that wait and think exist in the model only"
+        problems.append(Problem("load.arrivals", "'closed'", expected, str(question.file)))
+    try:
+        refuse(question.architecture, question.deployment)
+    except SpecError as error:
+        problems += error.problems
+    if problems:
+        raise SpecError(problems)
 
 
 @contextmanager
@@ -38,7 +57,8 @@ def started(
     tell: Telling,
     keep_logs: Path | None = None,
 ) -> Iterator[Stack]:
-    """The architecture, running; ended when the block is left, however that happens."""
+    """The architecture, running; ended when the block is left, however that happens. SpecError where that cannot be."""
+    refuse(architecture, deployment)
     if backend == "embedded":
         from windtunnel.harness.stack.embedded import EmbeddedStack as Chosen
     else:
@@ -78,7 +98,7 @@ def low_load(
         question="How long does each call take when nobody has to wait?",
         architecture=architecture.name,
         seed=seed,
-        load=load.model_copy(update={"rate_per_s": rate_per_s}),
+        load=Load(rate_per_s=rate_per_s, flows=load.flows, prompts=load.prompts),
         windows=Windows(warm_up_s=4, during_s=seconds),
         objectives={"during": {"error_ratio": Bound(max=0.0)}},
     )

@@ -139,7 +139,7 @@ class Generator:
         values: Mapping[str, JsonValue],
         headers: Mapping[str, str],
     ) -> Question:
-        request = self._plan.flows[flow_name].request
+        request = self._plan.flows[flow_name].sent
         accept = "text/event-stream" if request.response == "sse" else "application/json"
         return Question(
             number=number,
@@ -159,7 +159,7 @@ class Generator:
         return f"00-{self._plan.nonce}{number:016x}-{parent.hex()}-01"
 
     def _remember(self, flow: Flow, number: int, answered: Mapping[str, JsonValue]) -> None:
-        for name in flow.request.remembers:
+        for name in flow.sent.remembers:
             self._memory.remember(number, name, answered[name])
 
     def _prime(self, client: FastHttpSession) -> None:
@@ -169,11 +169,11 @@ class Generator:
             askable = [
                 name
                 for name, flow in flows.items()
-                if not self._unknown(flow) and not all(map(self._memory.knows, flow.request.remembers))
+                if not self._unknown(flow) and not all(map(self._memory.knows, flow.sent.remembers))
             ]
             if not askable:
                 raise PrimingFailed(f"No flow can be asked for a first {', '.join(sorted(missing))}.")
-            flow_name = min(askable, key=lambda name: missing.isdisjoint(flows[name].request.remembers))
+            flow_name = min(askable, key=lambda name: missing.isdisjoint(flows[name].sent.remembers))
             # question -1 is in no schedule: the answer to it is in no cache that the run may hit
             values = self._values(flows[flow_name], PRIMING, prompt=-1)
             asked = self._question(flow_name, PRIMING, 0.0, values, {})
@@ -232,8 +232,8 @@ def announce(**values: JsonValue) -> None:
 
 def _fields(flow: Flow) -> frozenset[str]:
     """What a successful answer of this flow must say: what is remembered, promised, and needed to look that up."""
-    needed = frozenset(flow.request.remembers)
+    needed = frozenset(flow.sent.remembers)
     if flow.acknowledges is not None:
-        asked = placeholders(flow.request.path) | placeholders(flow.request.body) | {PROMPT}
+        asked = placeholders(flow.sent.path) | placeholders(flow.sent.body) | {PROMPT}
         needed |= frozenset(flow.acknowledges.written) | (placeholders(flow.acknowledges.read_back.path) - asked)
     return needed

@@ -6,6 +6,7 @@ environment (``environment``), the simulator reads the same values: the two cann
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -206,7 +207,8 @@ class Architecture(Frozen):
 def environment(architecture: Architecture, component: str, addresses: dict[str, str]) -> dict[str, str]:
     """What a service is told: ``<CALLEE>_URL`` and the link's and the callee's limits, by one convention.
 
-    ``addresses`` maps each callee to the proxied ``host:port`` that this replica has to use.
+    ``addresses`` maps each callee to the proxied ``host:port`` that this replica has to use. Numbers are told in
+    decimals; a setting that is no number is JSON, and told where it is not left as it is by default.
     """
     values: dict[str, str] = {}
     scheme = {
@@ -230,6 +232,10 @@ def environment(architecture: Architecture, component: str, addresses: dict[str,
         }
         values[f"{prefix}_URL"] = scheme[PROTOCOL[callee.kind]].format(addresses[link.callee])
         values |= {f"{prefix}_{key}": f"{value:g}" for key, value in settings.items() if value is not None}
+        values |= _beyond_default(link, ("on_timeout", "breaker", "hedge", "propagates_deadline"), f"{prefix}_")
+        if link.retries is not None:
+            more = ("jitter", "max_backoff_ms", "on", "budget")
+            values |= _beyond_default(link.retries, more, f"{prefix}_RETRY_")
     own = architecture.components[component]
     if isinstance(own, LLM):
         values["SLOTS"] = str(own.slots)
@@ -240,5 +246,13 @@ def environment(architecture: Architecture, component: str, addresses: dict[str,
     if isinstance(own, Service):
         if own.max_concurrency is not None:
             values["MAX_CONCURRENCY"] = str(own.max_concurrency)
+        values |= _beyond_default(own, ("queue_limit", "discipline", "shed", "rate_limit"))
         values |= own.environment
     return values
+
+
+def _beyond_default(part: Frozen, keys: tuple[str, ...], prefix: str = "") -> dict[str, str]:
+    """Settings that are not left as they are by default, as JSON."""
+    told = part.model_dump(mode="json", by_alias=True, include=set(keys))
+    changed = [key for key in keys if getattr(part, key) != type(part).model_fields[key].default]
+    return {f"{prefix}{key.upper()}": json.dumps(told[key]) for key in changed}

@@ -46,3 +46,10 @@ class Flow(Frozen):
     """0 is the most urgent; for components that do not serve in the order of arrival."""
     steps: Annotated[tuple[Call, ...], Field(min_length=1, max_length=1)]
     """The client's one call."""
+
+    @property
+    def sent(self) -> Request:
+        """What goes over the wire. ValueError for a flow that exists in the model only."""
+        if self.request is None:
+            raise ValueError("found a flow without a request, expected one that can be sent")
+        return self.request

@@ -46,10 +46,8 @@ def placeholders(template: JsonValue) -> frozenset[str]:
 
 
 def remembered_names(flow: Flow) -> frozenset[str]:
-    """What a request of this flow needs from an earlier answer; nothing where it exists in the model only."""
-    if flow.request is None:
-        return frozenset()
-    return (placeholders(flow.request.path) | placeholders(flow.request.body)) - {PROMPT}
+    """What a request of this flow needs from an earlier answer."""
+    return (placeholders(flow.sent.path) | placeholders(flow.sent.body)) - {PROMPT}
 
 
 class LoadPlan(Frozen):
@@ -72,14 +70,15 @@ class LoadPlan(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> LoadPlan:
-        known = {PROMPT} | {name for flow in self.flows.values() if flow.request for name in flow.request.remembers}
+        for name, flow in self.flows.items():
+            if flow.request is None:
+                raise problem_at(f"flows.{name}.request", "nothing", "a request: this flow exists in the model only")
+        known = {PROMPT} | {name for flow in self.flows.values() for name in flow.sent.remembers}
         if self.load.arrivals == "closed":
             raise problem_at("load.arrivals", "'closed'", "an open load: only the model knows users that think")
         for name in self.load.flows:
             if name not in self.flows:
                 raise problem_at(f"load.flows.{name}", f"{name!r}", "a declared flow", name, self.flows)
-            if self.flows[name].request is None:
-                raise problem_at(f"flows.{name}.request", "nothing", "a request: the load asks for this flow")
         for name, flow in self.flows.items():
             for unknown in sorted(remembered_names(flow) - known):
                 raise problem_at(

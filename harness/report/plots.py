@@ -93,7 +93,7 @@ def latency(pair: Pair, name: str) -> Html:
         picture = Figure(figsize=WIDE, layout="constrained")
         axes = picture.subplots()
         words = []
-        for kind, run, calls in _whole(pair):
+        for kind, _, calls in _whole(pair):
             colour = COLOUR[kind]
             good, bad = calls.where(calls.succeeded), calls.where(~calls.succeeded)
             _dots(axes, good.at_s, good.answer_ms, colour)
@@ -101,7 +101,7 @@ def latency(pair: Pair, name: str) -> Html:
             axes.plot(
                 bad.at_s[crosses], bad.answer_ms[crosses], "x", color=colour, ms=3.6, mew=0.9, alpha=0.8, zorder=3
             )
-            at_s, p50, p90 = _running(good, run.record.scenario.load.rate_per_s)
+            at_s, p50, p90 = _running(good)
             axes.plot(at_s, p50, color=colour, lw=1.9, zorder=4, label=f"{kind} p50")
             axes.plot(at_s, p90, color=colour, lw=1.4, ls=(0, (4, 1.6)), zorder=4, label=f"{kind} p90")
             middle = wording.amount("latency_ms_p50", figure("latency_ms_p50", calls).value)
@@ -278,11 +278,11 @@ def _dots(axes: Axes, x: Floats, y: Floats, colour: str) -> None:
     )
 
 
-def _running(calls: Calls, rate_per_s: float) -> tuple[Floats, Floats, Floats]:
+def _running(calls: Calls) -> tuple[Floats, Floats, Floats]:
     """Times, and the median and p90 of the calls that started within about 25 requests' time around each."""
     order = np.argsort(calls.at_s, kind="stable")
     at_s, answer_ms = calls.at_s[order], calls.answer_ms[order]
-    reach_s = max(0.5, 12.5 / rate_per_s)
+    reach_s = max(0.5, 12.5 * calls.seconds / max(len(calls), 1))
     times = np.arange(0, calls.seconds + 1e-9, max(reach_s / 3, calls.seconds / 400))
     first, last = np.searchsorted(at_s, times - reach_s), np.searchsorted(at_s, times + reach_s)
     p50, p90 = (

@@ -69,10 +69,23 @@ def within_noise(found: ForecastError) -> bool:
 
 
 def load(asked: Load) -> str:
-    """``poisson arrivals, 12 /s: chat 80 %, history 20 %``."""
+    """``poisson arrivals, 12 /s: chat 80 %, history 20 %``; of other arrivals what they are made of."""
     whole = sum(asked.flows.values())
     flows = ", ".join(f"{name} {weight / whole * 100:.3g} %" for name, weight in asked.flows.items())
-    return f"{asked.arrivals} arrivals, {number(asked.rate_per_s)} /s: {flows}"
+    said = [f"{number(asked.rate_per_s)} /s"] if asked.rate_per_s is not None else []
+    if asked.cv is not None:
+        said.append(f"coefficient of variation {number(asked.cv)}")
+    if asked.states is not None:
+        said.append(", ".join(f"{number(each.rate_per_s)} /s for {number(each.mean_s)} s" for each in asked.states))
+    if asked.amplitude is not None and asked.period_s is not None:
+        said.append(f"up and down by {asked.amplitude * 100:.3g} % in {number(asked.period_s)} s")
+    if asked.peak_per_s is not None and asked.at_s is not None:
+        said.append(f"{number(asked.peak_per_s)} /s from second {number(asked.at_s)} on")
+    if asked.trace is not None:
+        said.append(f"{asked.trace.name} at {number(asked.speed)} times its speed")
+    if asked.think_ms is not None:
+        said.append(f"{asked.users} users who think for {number(asked.think_ms.mean() / 1000)} s")
+    return f"{asked.arrivals} arrivals, {', '.join(said)}: {flows}"
 
 
 def windows(asked: Scenario) -> str:

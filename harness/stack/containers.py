@@ -29,6 +29,7 @@ from windtunnel.chaos.capabilities import HttpCall, Lease, Proxy
 from windtunnel.chaos.toxiproxy import NewProxy, Toxiproxy, ToxiproxyError
 from windtunnel.harness.stack import connections, engine, envoy, postgres, removal, usage, valkey
 from windtunnel.harness.stack.errors import LeftBehind, Missing, NotReady, NotReset, tail
+from windtunnel.harness.stack.only_in_the_model import module_of
 from windtunnel.harness.stack.ports import LOOPBACK, Ports
 from windtunnel.harness.stack.ready import Probe, await_ready, http_ready
 from windtunnel.harness.stack.reset import reset_instance, reset_toxiproxy
@@ -42,7 +43,6 @@ from windtunnel.spec.deployment import Deployment
 
 READY_TIMEOUT_S = 90.0
 POLL_S = 0.05
-MOCK_LLM = "windtunnel.reference_service.mock_llm"
 TOXIPROXY = "toxiproxy"
 CONTROL_PORT, ADMIN_PORT = 8474, 9901
 PORTS = {"database": 5432, "cache": 6379, "llm": 8000, "service": 8000, "gateway": 8080}
@@ -291,7 +291,7 @@ class ContainerStack:
         images = {TOXIPROXY: engine.pull(self._client, "toxiproxy", self._progress)}
         for name, part in self.architecture.components.items():
             if isinstance(part, Service | LLM):
-                module = part.module if isinstance(part, Service) else MOCK_LLM
+                module = module_of(part)
                 images[name] = engine.service_image(self._client, name, module, self._progress)
             else:
                 images[name] = engine.pull(self._client, IMAGES[part.kind], self._progress)
@@ -387,7 +387,7 @@ class ContainerStack:
             )
         if isinstance(part, Gateway):
             return self._gateway(name, part, image, published)
-        module = part.module if isinstance(part, Service) else MOCK_LLM
+        module = module_of(part)
         return Plan(image, ["python", "-m", module], self._environment(name), published, lambda: http_ready(outside))
 
     def _gateway(self, name: str, part: Gateway, image: str, published: dict[int, int]) -> Plan:

@@ -17,6 +17,7 @@ from windtunnel.chaos.capabilities import HttpCall, Lease, Proxy
 from windtunnel.harness.stack import connections, envoy, postgres, usage, valkey
 from windtunnel.harness.stack.cache import Cache, default_root
 from windtunnel.harness.stack.errors import LeftBehind, Missing, NotReady, NotReset, tail
+from windtunnel.harness.stack.only_in_the_model import module_of
 from windtunnel.harness.stack.ports import LOOPBACK, Ports
 from windtunnel.harness.stack.ready import Probe, await_ready, http_ready
 from windtunnel.harness.stack.reset import reset_instance, reset_toxiproxy
@@ -32,7 +33,6 @@ from windtunnel.spec.deployment import Deployment
 
 PROCESSORS = ("x86_64", "aarch64")
 READY_TIMEOUT_S = 60.0
-MOCK_LLM = "windtunnel.reference_service.mock_llm"
 TOXIPROXY = "toxiproxy"
 WAVES = {TOXIPROXY: 0, "database": 1, "cache": 1, "llm": 2, "service": 2, "gateway": 3}
 """The order of the end, the highest first: nobody loses the one it calls while it still answers."""
@@ -242,7 +242,7 @@ class EmbeddedStack:
         else:
             child = self._supervisor.start(
                 name,
-                [sys.executable, "-m", part.module if isinstance(part, Service) else MOCK_LLM],
+                [sys.executable, "-m", module_of(part)],
                 environment=self._environment(name, folder),
                 cwd=Path.cwd(),
                 log=log,

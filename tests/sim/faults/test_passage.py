@@ -11,7 +11,7 @@ from pydantic import TypeAdapter
 
 from windtunnel.sim.faults.passage import CLEAR, Leg, Passage, backlog
 from windtunnel.sim.faults.registry import IMAGINED, imagined
-from windtunnel.spec.fault import KINDS, Fault, Toxic
+from windtunnel.spec.fault import LINK_KINDS, Fault, Toxic
 
 DOWN = Leg("downstream", 1000)
 STREAM = Leg("downstream", 1000, pieces=10, spread_ms=90)
@@ -26,8 +26,8 @@ def half(_: int) -> float:
     return 0.5
 
 
-def test_every_kind_of_fault_is_imagined() -> None:
-    assert set(IMAGINED) == set(KINDS)
+def test_every_kind_of_fault_on_a_link_is_imagined() -> None:
+    assert set(IMAGINED) == set(LINK_KINDS)
 
 
 @pytest.mark.parametrize(
