@@ -81,6 +81,8 @@ __all__ = [
 
 CLIENT = "client"
 """The outside: where load comes from. It can be a link's caller, never its callee."""
+DEEPEST = 64
+"""How deep steps may stand in each other."""
 
 
 class Architecture(Frozen):
@@ -133,6 +135,8 @@ class Architecture(Frozen):
         self, caller: str, steps: tuple[Step, ...], path: str, links: dict[str, Link], owner: str | None
     ) -> None:
         """Each step at its place; ``owner``: the link above it that retries, if any."""
+        if path.count("[") > DEEPEST:
+            raise problem_at(path.partition("[")[0], f"steps within {DEEPEST} others", "a flow that a person can read")
         for index, step in enumerate(steps):
             here = f"{path}[{index}]"
             match step:

@@ -6,13 +6,13 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windtunnel.spec.frozen import Frozen, Name, NonNegative
+from windtunnel.spec.frozen import CURRENCY, Frozen, Name, NonNegative
 
 
 class Costs(Frozen):
     """Prices, all in one currency."""
 
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "USD"
+    currency: Annotated[str, Field(pattern=CURRENCY)] = "USD"
     """ISO 4217."""
     replica_hour: dict[Name, NonNegative] = {}
     """By component, for one replica that runs for an hour; what is not named is free."""

@@ -17,7 +17,7 @@ from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validat
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from windtunnel.spec.frozen import SUM_TOLERANCE, Frozen, NonNegative, Positive
+from windtunnel.spec.frozen import LARGEST, SUM_TOLERANCE, Frozen, NonNegative, Positive
 from windtunnel.spec.incomplete_gamma import inverse_lower_share
 from windtunnel.spec.problem import problem_at
 
@@ -62,7 +62,7 @@ class Exponential(_Quantity):
     """Memoryless, with the given mean."""
 
     kind: Literal["exponential"] = "exponential"
-    mean_: Annotated[float, Field(gt=0, alias="mean")]
+    mean_: Annotated[float, Field(gt=0, le=LARGEST, alias="mean")]
 
     def at(self, u: float) -> float:
         """The value below which a share u of the draws lies."""
@@ -82,7 +82,7 @@ class Lognormal(_Quantity):
 
     kind: Literal["lognormal"] = "lognormal"
     median: Positive
-    sigma: NonNegative
+    sigma: Annotated[float, Field(ge=0, le=10)]
 
     def at(self, u: float) -> float:
         """The value below which a share u of the draws lies."""
@@ -157,7 +157,7 @@ class Gamma(_Quantity):
     """The sum of ``shape`` exponentials, where that is a whole number; the larger, the more even."""
 
     kind: Literal["gamma"] = "gamma"
-    mean_: Annotated[float, Field(gt=0, alias="mean")]
+    mean_: Annotated[float, Field(gt=0, le=LARGEST, alias="mean")]
     shape: Annotated[float, Field(ge=1e-3, le=1e6)]
     """1: exponential. Its squared coefficient of variation is 1 / shape."""
 

@@ -15,12 +15,15 @@ class Frozen(BaseModel):
     )
 
 
-Count = Annotated[int, Field(ge=1)]
-Positive = Annotated[float, Field(gt=0)]
-NonNegative = Annotated[float, Field(ge=0)]
-Milliseconds = Annotated[float, Field(ge=0)]
-PositiveMilliseconds = Annotated[float, Field(gt=0)]
-Seconds = Annotated[float, Field(ge=0)]
+LARGEST = 1e12
+"""No time, size or number in a file is larger: 30 years of milliseconds. Sums of them stay finite and exact enough."""
+
+Count = Annotated[int, Field(ge=1, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST)]
+NonNegative = Annotated[float, Field(ge=0, le=LARGEST)]
+Milliseconds = NonNegative
+PositiveMilliseconds = Positive
+Seconds = NonNegative
 Ratio = Annotated[float, Field(ge=0, le=1)]
 
 SUM_TOLERANCE = 1e-9
@@ -30,10 +33,12 @@ NAME = r"^[a-z][a-z0-9_]*$"
 COMPONENT = r"^[a-z][a-z0-9_]*(\.\d+)?$"
 LINK = r"^[a-z][a-z0-9_]*(\.\d+)?->[a-z][a-z0-9_]*(\.\d+)?$"
 PATH = r"^/"
+CURRENCY = r"^[A-Z]{3}$"
 PATTERNS = {
     NAME: "a name of lower-case letters, digits and _",
     COMPONENT: "a component such as db, or one replica of it such as db.0",
     LINK: "a link such as app->llm, or one replica's such as app.0->llm",
+    CURRENCY: "three capital letters such as USD",
     PATH: "a path that begins with /",
 }
 """What a pattern asks for, in words."""

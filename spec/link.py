@@ -96,7 +96,7 @@ class Link(Frozen):
     """All attempts together."""
     on_timeout: Literal["cancel", "abandon"] | None = None
     """What becomes of the callee's work when the caller stops waiting: it ends and its places are free, or it goes on
-    and holds them. None: abandon to a database, cancel to all others."""
+    and holds them. None: cancel; but a query whose caller was cancelled itself runs to its end."""
     retries: Retries | None = None
     breaker: Breaker | None = None
     hedge: Hedge | None = None

@@ -21,8 +21,8 @@ from windtunnel.spec.frozen import Count, Frozen, Name, NonNegative, Positive, R
 from windtunnel.spec.problem import Problem, SpecError, problem_at
 from windtunnel.spec.trace import Trace, read_trace
 
-HIGHEST_PER_S = 100_000
-PerSecond = Annotated[float, Field(gt=0, le=HIGHEST_PER_S)]
+LOWEST_PER_S, HIGHEST_PER_S = 1e-9, 1e5
+PerSecond = Annotated[float, Field(ge=LOWEST_PER_S, le=HIGHEST_PER_S)]
 
 CHUNK = 65_536
 """Requests that are drawn together, unless somebody asks for another number."""
@@ -117,7 +117,7 @@ class Load(Frozen):
     """closed: how many there are."""
     think_ms: Distribution | None = None
     """closed: from an answer to the same user's next request, and before the first."""
-    flows: Annotated[dict[Name, Annotated[float, Field(gt=0)]], Field(min_length=1)]
+    flows: Annotated[dict[Name, Positive], Field(min_length=1)]
     """Weights; they need not sum to one."""
     prompts: Prompts = Prompts()
     tenants: Tenants = Tenants()
@@ -131,9 +131,8 @@ class Load(Frozen):
         allowed = {*needed, *MAY.get(self.arrivals, ())}
         for key in dict.fromkeys(key for keys in (*NEEDS.values(), *MAY.values()) for key in keys):
             if key not in allowed and getattr(self, key) != type(self).model_fields[key].default:
-                raise problem_at(
-                    key, f"it with arrivals: {self.arrivals}", f"of such keys {', '.join(sorted(allowed))}"
-                )
+                has = ", ".join(sorted(allowed))
+                raise problem_at(key, f"it with arrivals: {self.arrivals}", f"nothing: {self.arrivals} has {has}")
         if self.states is not None and not any(state.rate_per_s for state in self.states):
             raise problem_at("states", "rates that are all 0", "at least one above 0")
         return self
@@ -229,7 +228,7 @@ def _times(
         return arrivals.replayed(trace.at_s / load.speed, trace.period_s / load.speed)
     if load.states is not None:
         turns = [(state.rate_per_s, state.mean_s) for state in load.states]
-        highest = max(rate for rate, _ in turns)
+        highest = max(LOWEST_PER_S, *(rate for rate, _ in turns))
         return arrivals.changing(arrivals.switching(turns, stays), highest, duration_s, gaps, kept)
     rate = _said(load.rate_per_s)
     match load.arrivals:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from pydantic import Field, JsonValue, model_validator
 
 from windtunnel.spec.flow import Flow
-from windtunnel.spec.frozen import Frozen, Name, PositiveMilliseconds
+from windtunnel.spec.frozen import Frozen, Name, Positive, PositiveMilliseconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.problem import problem_at
 
@@ -56,7 +56,7 @@ class LoadPlan(Frozen):
     entry_url: Annotated[str, Field(pattern=r"^https?://[^/]+$")]
     """Scheme, host and port; the flows bring the paths."""
     load: Load
-    duration_s: Annotated[float, Field(gt=0)]
+    duration_s: Positive
     seed: Annotated[int, Field(ge=0, lt=2**63)]
     flows: dict[Name, Flow]
     """The architecture's; those that ``load`` does not name may be used to get the first remembered value."""

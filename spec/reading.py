@@ -138,7 +138,9 @@ def _compose(text: str, file: str) -> tuple[Any, dict[Place, int]]:
 def _places(node: yaml.Node, place: Place, above: frozenset[int], file: str) -> Iterator[tuple[Place, int]]:
     line = node.start_mark.line + 1
     if id(node) in above:
-        raise SpecError([Problem(_dotted(place), "an alias to itself", "no cycle without an end", file, line)])
+        raise SpecError(
+            [Problem(_dotted(place), "an alias to itself, a cycle without an end", "a file that ends", file, line)]
+        )
     yield place, line
     if isinstance(node, yaml.MappingNode):
         seen: dict[str, int] = {}
@@ -176,6 +178,8 @@ def _problem(detail: ErrorDetails, data: Any, model: type[BaseModel], file: str,
         return Problem(_dotted(place), found, expected, file, _line(place, lines), hint)
     kind = detail["type"]
     line = _line(place, lines)
+    if kind in ("recursion_loop", "recursion_depth_exceeded"):
+        return Problem(_dotted(place[:4]), "nesting without end", "steps that a person can read", file, line)
     if kind == "extra_forbidden":
         fields = sorted(_fields(around))
         key = str(place[-1])
@@ -312,7 +316,6 @@ EXPECTED = {
     "float_type": "a number",
     "float_parsing": "a number",
     "finite_number": "a finite number",
-    "recursion_loop": "no cycle without an end, and no deeper nesting than a person can read",
     "dict_type": "keys and values",
     "model_type": "keys and values",
     "model_attributes_type": "keys and values",

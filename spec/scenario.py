@@ -33,7 +33,7 @@ class Windows(Frozen):
 
     warm_up_s: Seconds = 3
     before_s: Seconds = 0
-    during_s: Annotated[float, Field(gt=0)]
+    during_s: Positive
     after_s: Seconds = 0
 
     @property

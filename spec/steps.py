@@ -13,6 +13,9 @@ from windtunnel.spec.frozen import SUM_TOLERANCE, Count, Frozen, Name, Ratio
 from windtunnel.spec.outcome import Outcome
 from windtunnel.spec.problem import problem_at
 
+MOST_TIMES = 10_000
+"""Iterations of a repeat: each is simulated, so that many more would never come to an end."""
+
 KINDS = ("call", "choose", "parallel", "repeat", "enqueue")
 
 
@@ -105,13 +108,15 @@ class Repeat(Frozen):
     """How often, rounded to a whole number."""
     until: tuple[Outcome, ...] = ()
     """It also ends after an iteration whose last call had one of these outcomes."""
-    at_most: Count | None = None
+    at_most: Annotated[int, Field(ge=1, le=MOST_TIMES)] | None = None
     """How often at most."""
 
     @model_validator(mode="after")
     def _ends(self) -> Repeat:
         if self.times is None and not self.until:
             raise problem_at("repeat", "a cycle without an end", "times: N, or until: [outcomes] with at_most: N")
+        if self.times is not None and self.times.mean() > MOST_TIMES:
+            raise problem_at("times", f"{self.times.mean():g} times", f"at most {MOST_TIMES:,} on average")
         if self.times is None and self.at_most is None:
             raise problem_at("repeat", "a cycle without an end", "at_most: N beside until: it may never be met")
         return self
