@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -44,7 +43,6 @@ def forecast(said: Scenario, built: Architecture, known: Parameters, deployment:
 
 
 @pytest.fixture(autouse=True)
-def on_the_new_engine(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def on_the_new_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in (test_engine, test_effects):
         monkeypatch.setattr(module, "forecast", forecast)
-    yield
