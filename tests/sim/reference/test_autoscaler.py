@@ -7,28 +7,25 @@ from typing import Any
 from tests.sim.reference.worlds import World, run, series, spans
 from windtunnel.sim.model2 import OUTSIDE, AutoscalePolicy, Model
 
-TARGET = {"target": 2.0, "steps": (), "below": -1.0, "remove": 0}
-STEPS = {"target": None, "steps": ((3.0, 1), (6.0, 3)), "below": 1.0, "remove": 1}
+TARGET: dict[str, Any] = {"target": 2.0, "steps": (), "below": -1.0, "remove": 0}
+STEPS: dict[str, Any] = {"target": None, "steps": ((3.0, 1), (6.0, 3)), "below": 1.0, "remove": 1}
 
 
 def scaled(
     at_s: list[float], service_ms: float, *, duration_s: float = 8.0, station: dict[str, Any] | None = None, **said: Any
 ) -> Model:
     """One replica at first, ten at most; a look every second."""
-    policy = (
-        {
-            "minimum": 1,
-            "maximum": 10,
-            "metric": "concurrency",
-            "interval_s": 1.0,
-            "metrics_delay_s": 0.0,
-            "cold_start_s": 0.0,
-            "cooldown_up_s": 0.0,
-            "cooldown_down_s": 0.0,
-        }
-        | TARGET
-        | said
-    )
+    policy: dict[str, Any] = {
+        "minimum": 1,
+        "maximum": 10,
+        "metric": "concurrency",
+        "interval_s": 1.0,
+        "metrics_delay_s": 0.0,
+        "cold_start_s": 0.0,
+        "cooldown_up_s": 0.0,
+        "cooldown_down_s": 0.0,
+    }
+    policy |= TARGET | said
     world = World()
     app = world.station("app", replicas=10, initial=1, autoscale=AutoscalePolicy(**policy), **(station or {}))
     return world.model(world.call(world.wire(OUTSIDE, app), service_ms), at_s=at_s, duration_s=duration_s)

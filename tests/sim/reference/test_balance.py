@@ -68,7 +68,7 @@ def test_the_sick_are_left_out_unless_they_are_the_majority() -> None:
         sick=(Sick(0, 1, 1.0, 4.0), Sick(0, 2, 2.0, 4.0), Sick(0, 3, 3.0, 3.6)),
     )
     replicas = [int(name.split(".")[1]) for name in spans(run(model), "replica", kind="server")]
-    # Two each: until 1 s of all; until 2 s of 0, 2, 3; until 3 s of 0, 3; then three of four are out, so of all; of all.
+    # Two each: until 1 s of all; until 2 s of 0, 2, 3; until 3 s of 0, 3; then of all, since three of four are out.
     assert replicas == [0, 1, 3, 0, 0, 3, 2, 3, 0, 1, 2, 3]
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from typing import Any
 
 from simpy.events import URGENT, Event
 
 from windtunnel.sim.reference.clock import Clock, Rank
+
+
+def says(seen: list[str], name: str) -> Callable[[Event], None]:
+    return lambda _: seen.append(name)
 
 
 def test_timers_of_one_instant_go_by_rank_request_attempt_and_setting() -> None:
@@ -22,7 +26,7 @@ def test_timers_of_one_instant_go_by_rank_request_attempt_and_setting() -> None:
         ("processor", Rank.DEPARTURE, -1, 0),
         ("fault", Rank.FAULT, 7, 3),
     ]:
-        clock.at(1.0, rank, request, attempt).callbacks.append(lambda _, name=name: seen.append(name))
+        clock.at(1.0, rank, request, attempt).callbacks.append(says(seen, name))
     clock.at(0.5, Rank.OBSERVATION).callbacks.append(lambda _: seen.append("sooner"))
     clock.run()
     assert seen == [
@@ -66,17 +70,19 @@ def test_consequences_come_before_timers_first_in_first_out_whatever_simpy_think
 
 
 def test_a_void_timer_does_nothing_and_one_that_is_late_comes_now() -> None:
-    clock, seen = Clock(), []
+    clock, seen = Clock(), list[str]()
     timer = clock.at(1.0, Rank.LIMIT)
-    timer.callbacks.append(lambda _: seen.append("void"))
+    timer.callbacks.append(says(seen, "void"))
     clock.void(timer)
     clock.void(None)
-    clock.at(2.0, Rank.LIMIT).callbacks.append(
-        lambda _: clock.at(1.5, Rank.LIMIT).callbacks.append(lambda _: seen.append(clock.now))
-    )
+
+    def is_late(_: Event) -> None:
+        clock.at(1.5, Rank.LIMIT).callbacks.append(lambda _: seen.append(f"late, at {clock.now}"))
+
+    clock.at(2.0, Rank.LIMIT).callbacks.append(is_late)
     clock.run()
     clock.void(timer)
-    assert seen == [2.0]
+    assert seen == ["late, at 2.0"]
 
 
 def test_what_is_let_happen_has_no_hop() -> None:

@@ -11,7 +11,7 @@ from windtunnel.sim.draws import Draws, Purpose
 from windtunnel.sim.model2 import OUTSIDE, LLMPolicy, Model, Slow
 from windtunnel.spec.distribution import Uniform
 
-PACE = {"first_token_ms": 100, "token_ms": 10, "output_tokens": 11, "streams": True}
+PACE: dict[str, Any] = {"first_token_ms": 100, "token_ms": 10, "output_tokens": 11, "streams": True}
 
 
 def llm(policy: LLMPolicy, at_s: list[float], *, hop: dict[str, Any] | None = None, **more: Any) -> Model:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from simpy.events import Event
 
 from windtunnel.sim.reference.clock import Clock, Rank
 from windtunnel.sim.reference.processor import Job, Processor
@@ -105,11 +106,14 @@ def test_time_is_counted_for_its_owner_and_looking_changes_nothing() -> None:
 
 
 def test_jobs_that_end_together_end_in_the_order_of_their_ends_and_starts() -> None:
-    clock, seen = Clock(), []
+    clock, seen = Clock(), list[tuple[str, float]]()
     processor = Processor(clock, 1)
+
+    def ends(name: str) -> Callable[[Event], None]:
+        return lambda _: seen.append((name, clock.now))
+
     for name in ("first", "second", "third"):
-        job = processor.run("a", 1, "a")
-        job.done.callbacks.append(lambda _, name=name: seen.append((name, clock.now)))
+        processor.run("a", 1, "a").done.callbacks.append(ends(name))
     clock.run()
     assert seen == [("first", 3), ("second", 3), ("third", 3)]
 

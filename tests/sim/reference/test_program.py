@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, spans
@@ -21,7 +23,7 @@ class Calls(World):
         self.app, self.db = self.station("app"), self.station("db")
         self.outer, self.inner = self.wire(OUTSIDE, self.app), self.wire(self.app, self.db, timeout_s=0.1)
 
-    def db_call(self, ms: float, **more: object) -> Invoke:
+    def db_call(self, ms: float, **more: Any) -> Invoke:
         return self.call(self.inner, ms, **more)
 
 

@@ -22,11 +22,11 @@ def single(service_ms: Any = 10, *, link: dict[str, Any] | None = None, **statio
 def test_a_link_is_crossed_twice_by_half_and_times_are_drawn_by_address() -> None:
     world = World()
     wire = world.wire(OUTSIDE, world.station("app"))
-    entry = world.call(wire, Exponential(mean=10), link_ms=Exponential(mean=4))
+    entry = world.call(wire, Exponential(mean_=10), link_ms=Exponential(mean_=4))
     draws = Draws(1)
     expected = [
-        Exponential(mean=10).at(draws.uniform(request, 0, 0, Purpose.SERVICE))
-        + Exponential(mean=4).at(draws.uniform(request, 0, 0, Purpose.LINK))
+        Exponential(mean_=10).at(draws.uniform(request, 0, 0, Purpose.SERVICE))
+        + Exponential(mean_=4).at(draws.uniform(request, 0, 0, Purpose.LINK))
         for request in range(5)
     ]
     assert answer_ms(run(world.model(entry, at_s=[0.0] * 5))) == pytest.approx(expected, abs=1e-3)
