@@ -31,6 +31,7 @@ class Alert(Frozen):
     """Fires when the metric has been beyond the threshold at every scrape for so long."""
 
     metric: AlertMetric
+    """What is looked at."""
     of: Name | None = None
     """A component. None: the service as its client sees it."""
     above: float | None = None

@@ -89,10 +89,15 @@ class Architecture(Frozen):
     """The whole drawing."""
 
     name: Name
+    """As runs and parameters call it."""
     description: str = ""
+    """For people."""
     components: Annotated[dict[Name, Component], Field(min_length=1)]
+    """By name; the client is none of them."""
     links: Annotated[tuple[Link, ...], Field(min_length=1)]
+    """Who may call whom."""
     flows: Annotated[dict[Name, Flow], Field(min_length=1)]
+    """The classes of requests, by name."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Architecture:

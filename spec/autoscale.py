@@ -18,6 +18,7 @@ class TargetRule(Frozen):
 
     kind: Literal["target"]
     metric: Metric
+    """What is looked at."""
     value: Positive
     """The value that one replica should have."""
 
@@ -36,6 +37,7 @@ class StepRule(Frozen):
 
     kind: Literal["steps"]
     metric: Metric
+    """What is looked at."""
     steps: Annotated[tuple[Rise, ...], Field(min_length=1)]
     """Ascending in ``above``; the last that is exceeded counts."""
     below: NonNegative | None = None
@@ -66,6 +68,7 @@ class Autoscale(Frozen):
     max: Annotated[int, Field(ge=1, le=10_000)]
     """Replicas, at most."""
     rule: Annotated[TargetRule | StepRule, Field(discriminator="kind")]
+    """How the number follows the metric."""
     interval_s: Positive = 15
     """Seconds from one decision to the next."""
     metrics_delay_s: NonNegative = 0

@@ -131,6 +131,7 @@ class LLM(Station):
     tokens_per_minute: Count | None = None
     """Input and output tokens of one replica; more are answered 429 with the time after which to come again."""
     prefix_cache: PrefixCache | None = None
+    """None: every request needs the whole prefill."""
 
     @property
     def places(self) -> int | None:

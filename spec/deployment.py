@@ -16,12 +16,14 @@ class Host(Frozen):
     """A machine whose processor all components on it share."""
 
     cores: Annotated[float, Field(gt=0, le=4096)]
+    """Processor seconds per second."""
 
 
 class Placement(Frozen):
     """Copies of a component and the host they stand on."""
 
     replicas: Annotated[int, Field(ge=1, le=10_000)] = 1
+    """How many, at the start where it is scaled."""
     host: Name | None = None
     """None: the first host."""
     zones: tuple[Name, ...] = ()
@@ -43,8 +45,11 @@ class Deployment(Frozen):
     """Hosts, and where each component stands; one that is not named has one replica on the first host."""
 
     name: Name
+    """As runs call it."""
     hosts: Annotated[dict[Name, Host], Field(min_length=1)]
+    """The machines, by name."""
     place: dict[Name, Placement] = {}
+    """By component."""
     costs: Costs | None = None
     """None: no forecast says what it costs."""
 

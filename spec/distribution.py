@@ -44,6 +44,7 @@ class Constant(_Quantity):
 
     kind: Literal["constant"] = "constant"
     value: NonNegative
+    """In the unit of the key that it stands under."""
 
     def at(self, u: float) -> float:  # noqa: ARG002 (one shape for all kinds)
         """The value below which a share u of the draws lies."""
@@ -63,6 +64,7 @@ class Exponential(_Quantity):
 
     kind: Literal["exponential"] = "exponential"
     mean_: Annotated[float, Field(gt=0, le=LARGEST, alias="mean")]
+    """Expected value."""
 
     def at(self, u: float) -> float:
         """The value below which a share u of the draws lies."""
@@ -82,7 +84,9 @@ class Lognormal(_Quantity):
 
     kind: Literal["lognormal"] = "lognormal"
     median: Positive
+    """Half of the draws lie below."""
     sigma: Annotated[float, Field(ge=0, le=10)]
+    """Standard deviation of the logarithm."""
 
     def at(self, u: float) -> float:
         """The value below which a share u of the draws lies."""
@@ -102,7 +106,9 @@ class Uniform(_Quantity):
 
     kind: Literal["uniform"] = "uniform"
     low: NonNegative
+    """The smallest value."""
     high: NonNegative
+    """The largest value."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Uniform:
@@ -128,6 +134,7 @@ class Empirical(_Quantity):
 
     kind: Literal["empirical"] = "empirical"
     quantiles: Annotated[tuple[NonNegative, ...], Field(min_length=2)]
+    """Ascending, from the smallest to the largest value."""
 
     @model_validator(mode="after")
     def _ordered(self) -> Empirical:
@@ -158,6 +165,7 @@ class Gamma(_Quantity):
 
     kind: Literal["gamma"] = "gamma"
     mean_: Annotated[float, Field(gt=0, le=LARGEST, alias="mean")]
+    """Expected value."""
     shape: Annotated[float, Field(ge=1e-3, le=1e6)]
     """1: exponential. Its squared coefficient of variation is 1 / shape."""
 
@@ -245,7 +253,9 @@ class Hyperexponential(_Quantity):
 
     kind: Literal["hyperexponential"] = "hyperexponential"
     probabilities: Annotated[tuple[NonNegative, ...], Field(min_length=1)]
+    """Of each exponential; they add up to 1."""
     means: Annotated[tuple[Positive, ...], Field(min_length=1)]
+    """Of each exponential, in the same order."""
 
     @model_validator(mode="after")
     def _matched(self) -> Hyperexponential:

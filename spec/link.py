@@ -38,6 +38,7 @@ class Retries(Frozen):
     on: Annotated[tuple[Outcome, ...], Field(min_length=1)] | None = None
     """Which outcomes are tried again. None: every failure."""
     budget: RetryBudget | None = None
+    """None: only max limits them."""
 
     @field_validator("on")
     @classmethod
@@ -74,6 +75,7 @@ class Hedge(Frozen):
     """A second exchange when the first has not answered in time; the first success counts, the other is cancelled."""
 
     after_ms: PositiveMilliseconds
+    """After the start of the first exchange."""
 
 
 class Ejection(Frozen):
@@ -89,7 +91,9 @@ class Link(Frozen):
     """Who calls whom, and how long they wait. Each link is a Toxiproxy of its own, per replica on both sides."""
 
     caller: Name = Field(alias="from")
+    """A component, or client."""
     callee: Name = Field(alias="to")
+    """A component that is no queue."""
     timeout_ms: PositiveMilliseconds
     """One attempt, from the call to its last byte."""
     deadline_ms: PositiveMilliseconds | None = None
@@ -98,11 +102,15 @@ class Link(Frozen):
     """What becomes of the callee's work when the caller stops waiting: it ends and its places are free, or it goes on
     and holds them. None: cancel; but a query whose caller was cancelled itself runs to its end."""
     retries: Retries | None = None
+    """None: one attempt. On a path through several links, only one may retry."""
     breaker: Breaker | None = None
+    """None: calls are made whatever became of the earlier ones."""
     hedge: Hedge | None = None
+    """None: one exchange at a time."""
     balance: Literal["round_robin", "random", "least_requests", "power_of_two", "hash"] = "round_robin"
     """Which replica of the callee is called; hash: the same one for the same prompt (rendezvous hashing)."""
     ejection: Ejection | None = None
+    """None: a replica that fails is called like the others."""
     propagates_deadline: bool = False
     """The callee knows until when its caller waits, and makes no call that would end later."""
     pool: Count | None = None

@@ -47,7 +47,9 @@ class Bound(Frozen):
     """At most ``max``, at least ``min``, or both."""
 
     max: float | None = None
+    """In the metric's unit."""
     min: float | None = None
+    """In the metric's unit."""
 
     @model_validator(mode="after")
     def _says_something(self) -> Bound:

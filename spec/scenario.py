@@ -32,9 +32,13 @@ class Windows(Frozen):
     """How long each part lasts. The warm-up is run and recorded, and not judged."""
 
     warm_up_s: Seconds = 3
+    """Seconds that are run and recorded, and not judged."""
     before_s: Seconds = 0
+    """Seconds without the faults of the next window."""
     during_s: Positive
+    """Seconds of what is asked about; faults are in this window unless they say another."""
     after_s: Seconds = 0
+    """Seconds after them, to see whether it recovers."""
 
     @property
     def total_s(self) -> float:
@@ -63,20 +67,27 @@ class Scenario(Frozen):
     name: Name = "unnamed"
     """The file's name where the file says nothing."""
     question: str
+    """What the answer is an answer to."""
     architecture: str
     """A built-in one (mvp, scale) or a path, seen from the scenario's file."""
     deployment: str | None = None
     """A built-in one or a path. None: ``<architecture>.laptop`` beside the architecture, where that exists."""
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    """Decides every random draw."""
     load: Load
+    """Who asks, how often."""
     windows: Windows
+    """How long each part lasts."""
     faults: tuple[Fault, ...] = ()
+    """What goes wrong, and when."""
     objectives: Annotated[dict[WindowName, Objectives], Field(min_length=1)]
+    """What has to be true, by window."""
     scrape_s: Positive = 0.5
     """How often monitoring looks: the step of the forecast's time series, and of the alerts."""
     alerts: dict[Name, Alert] = {}
     """Rules of the monitoring; the answer says when each fires."""
     requires: tuple[Literal["containers", "root"], ...] = ()
+    """What a machine must have for it to be measured."""
 
     @model_validator(mode="after")
     def _consistent(self) -> Scenario:

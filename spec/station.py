@@ -99,6 +99,7 @@ class Station(Frozen):
     cpu_ms: Milliseconds | None = None
     """Processor time of one visit, of its own work. For calls without calibrated parameters."""
     crash: Crash | None = None
+    """None: it survives whatever is asked of it."""
 
     @property
     def places(self) -> int | None:

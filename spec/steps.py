@@ -48,13 +48,16 @@ class Call(Frozen):
     reads: bool = False
     """Of a call to a database: it changes nothing, so that a standby may answer."""
     steps: tuple[Step, ...] = ()
+    """What the callee does while its caller waits."""
     on: dict[Outcome, tuple[Step, ...]] = {}
+    """What the caller does next, by outcome."""
 
 
 class Branch(Frozen):
     """One way that a choice can go."""
 
     probability: Ratio
+    """Those of all branches add up to 1."""
     steps: tuple[Step, ...] = ()
     """May be none: then nothing happens."""
 
@@ -63,6 +66,7 @@ class Choose(Frozen):
     """One of several ways by chance, for what nothing in the model decides."""
 
     choose: Annotated[tuple[Branch, ...], Field(min_length=1)]
+    """One of these is taken."""
 
     @model_validator(mode="after")
     def _certain(self) -> Choose:
@@ -85,6 +89,7 @@ class Parallel(Frozen):
         tuple[Annotated[tuple[Step, ...], Field(min_length=1)], ...],
         Field(min_length=1),
     ]
+    """Each is a list of steps."""
     join: Annotated[Literal["all"] | int, BeforeValidator(_join)] = "all"
     """How many branches have to end well: all, or the first so many."""
 
@@ -104,6 +109,7 @@ class Repeat(Frozen):
     """The same steps again and again, one iteration after the other. A failure in one ends all."""
 
     repeat: Annotated[tuple[Step, ...], Field(min_length=1)]
+    """One iteration."""
     times: Distribution | None = None
     """How often, rounded to a whole number."""
     until: tuple[Outcome, ...] = ()

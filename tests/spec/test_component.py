@@ -35,7 +35,7 @@ from .worlds import ARCHITECTURE
         ("max_receives: 2", "max_receives: 0", "components.jobs.max_receives: found 0, expected a number of at least"),
         ("visibility_timeout_s: 10", "visibility_s: 10", "did you mean 'visibility_timeout_s'?"),
         ("kind: queue", "kind: queu", "components.jobs.kind: found 'queu', expected one of gateway, service"),
-        ("slots: 8", "slots: 99999999999999", "components.llm.slots: found 99999999999999, expected a number of at"),
+        ("slots: 8", "slots: 99999999999999", "components.llm.slots: found 99999999999999, expected a number of"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_place(old: str, new: str, sentence: str) -> None:

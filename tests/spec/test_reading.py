@@ -16,6 +16,9 @@ from windtunnel.spec.problem import SpecError
 from windtunnel.spec.reading import CoreLoader, parse, read, validate
 from windtunnel.spec.scenario import Scenario, misfits
 
+from . import worlds
+from .worlds import ARCHITECTURE, DEPLOYMENT
+
 SCENARIO = (catalogue.SCENARIOS / "llm_timeouts.yaml").read_text()
 SCALE = (catalogue.ARCHITECTURES / "scale.yaml").read_text()
 
@@ -47,7 +50,8 @@ def test_all_that_we_bring_along_can_be_read() -> None:
         ("max: 0.01", "mx: 0.01", "before.error_ratio", "an unknown key", "max, min", "max"),
         ("{max: 0.01}", "{}", "before.error_ratio", "neither max nor min", "at least one", None),
         ("before_s: 12", "before_s: 0", "objectives.before", "objectives", "windows.before_s above 0", None),
-        ("poisson", "pareto", "load.arrivals", "'pareto'", "poisson, constant", None),
+        ("poisson", "pareto", "load.arrivals", "'pareto'", "poisson, constant, gamma", None),
+        ("poisson", "poison", "load.arrivals", "'poison'", "poisson, constant, gamma", "poisson"),
         ("seed: 7", "seed: 7\nseed: 8", "x.yaml:4: seed", "a second time", "line 3", None),
         ("question:", "question: [", "x.yaml", "while parsing", "well-formed YAML", None),
         ("seed: 7", "seed: !!python/object:os.system x", "x.yaml:3", "tag", "well-formed YAML", None),
@@ -144,6 +148,7 @@ def test_words_of_yaml_1_1_stay_words() -> None:
     assert (deployment.name, list(deployment.hosts)) == ("on", ["yes"])
 
 
+WORDS = ("call", "choose", "parallel", "repeat", "enqueue", "kind", "steps", "on", "times", "until", "kill", "trace")
 leaves = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8)
 trees = st.recursive(
     leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3)
@@ -157,20 +162,47 @@ def test_any_text_is_a_spec_or_a_sentence(text: str) -> None:
         parse(text, Scenario)
 
 
+@pytest.mark.parametrize(
+    ("text", "model"),
+    [(SCALE, Architecture), (ARCHITECTURE, Architecture), (DEPLOYMENT, Deployment), (worlds.SCENARIO, Scenario)],
+    ids=["scale", "architecture", "deployment", "scenario"],
+)
 @settings(max_examples=150, deadline=None)
-@given(st.data())
-def test_any_value_in_any_place_is_a_spec_or_a_sentence(data: st.DataObject) -> None:
-    tree = yaml.load(SCALE, CoreLoader)
+@given(data=st.data())
+def test_any_value_in_any_place_is_a_spec_or_a_sentence(text: str, model: type, data: st.DataObject) -> None:
+    tree = yaml.load(text, CoreLoader)
     place = tree
     while True:
         key = data.draw(st.sampled_from(list(place) if isinstance(place, dict) else range(len(place))))
         if not (isinstance(place[key], (dict, list)) and place[key]) or data.draw(st.booleans()):
             break
         place = place[key]
-    place[key] = data.draw(trees)
+    if data.draw(st.booleans()) or isinstance(place, list):
+        place[key] = data.draw(trees)
+    else:
+        place[data.draw(st.text(max_size=8) | st.sampled_from(WORDS))] = place.pop(key)
     problems = ()
     try:
-        validate(tree, Architecture, "x.yaml")
+        validate(tree, model, "x.yaml")
     except SpecError as error:
         problems = error.problems
-    assert all(", expected " in str(problem) for problem in problems)
+    assert all(str(problem).startswith("x.yaml: ") and ", expected " in str(problem) for problem in problems)
+
+
+def test_data_that_contains_itself_is_a_sentence() -> None:
+    step: dict[str, object] = {"times": 2}
+    step["repeat"] = [step]
+    tree = yaml.load(ARCHITECTURE, CoreLoader)
+    tree["flows"]["import"]["steps"][0]["steps"] = [step]
+    with pytest.raises(SpecError, match="found nesting without end, expected steps that a person can read"):
+        validate(tree, Architecture)
+
+
+def test_data_that_is_nested_for_ever_is_a_sentence() -> None:
+    step: dict[str, object] = {"call": "app"}
+    for _ in range(1000):
+        step = {"call": "app", "steps": [step]}
+    tree = yaml.load(ARCHITECTURE, CoreLoader)
+    tree["flows"]["import"]["steps"][0]["steps"] = [step]
+    with pytest.raises(SpecError, match="found nesting without end"):
+        validate(tree, Architecture)

@@ -32,9 +32,9 @@ def test_places_are_what_one_replica_works_on_at_once() -> None:
     [
         (LIMIT, "", "components.app.shed: found codel, expected max_concurrency: without it nobody waits"),
         (
-            LIMIT + "    queue_limit: 40\n    discipline: preemptive\n    shed: {kind: codel, target_ms: 20, interval_ms: 200}\n",
-            "    discipline: priority\n",
-            "components.app.discipline: found 'priority', expected max_concurrency: without it nobody waits",
+            "processor_bound: true",
+            "processor_bound: true}\n  more: {kind: service, discipline: priority",
+            "components.more.discipline: found 'priority', expected max_concurrency: without it nobody waits",
         ),
         (
             "shed: {kind: adaptive",

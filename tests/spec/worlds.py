@@ -53,7 +53,7 @@ links:
     to: llm
     timeout_ms: 2000
     deadline_ms: 3500
-    retries: {max: 2, backoff_ms: 100, jitter: decorrelated, max_backoff_ms: 900, on: [timeout, rejected], budget: {ratio: 0.2}}
+    retries: {max: 2, jitter: decorrelated, max_backoff_ms: 900, on: [timeout, rejected], budget: {ratio: 0.2}}
     breaker: {ratio: 0.5, calls: 10, open_ms: 1000, probes: 2}
   - {from: worker, to: llm, timeout_ms: 9000, retries: {max: 1}, breaker: {failures: 5, open_ms: 1000}}
   - {from: worker, to: db, timeout_ms: 500}
