@@ -11,7 +11,7 @@ import pytest
 
 from windtunnel.chaos.canary import MOST_BYTES, Probe, Protocol, exchange
 from windtunnel.chaos.capabilities import HttpCall
-from windtunnel.chaos.inject import NotHealed, NotInjected, inject
+from windtunnel.chaos.inject import NotHealed, NotInjected, inject, undoable
 from windtunnel.chaos.toxiproxy import Toxiproxy
 from windtunnel.harness.stack.supervision import Supervisor
 from windtunnel.spec.fault import AnyFault
@@ -212,6 +212,18 @@ def test_a_second_proxy_that_fails_takes_the_first_back(
 def test_no_such_link(link: Links, clock: Callable[[], float]) -> None:
     with pytest.raises(ValueError, match="found no link app->llm, expected one of app->db"):
         inject(fault("outage", target="app->llm"), link, clock=clock)
+    assert link.log == []
+
+
+def test_a_fault_that_only_the_model_knows_is_refused(link: Links, clock: Callable[[], float]) -> None:
+    asked = [fault("outage"), fault("kill", target="db.0"), fault("zone_outage", target="north")]
+    assert [str(problem).partition(", expected ")[0] for problem in undoable(asked)] == [
+        "faults[1].kill: found kill db.0, which only the model knows",
+        "faults[2].zone_outage: found zone_outage north, which only the model knows",
+    ]
+    assert undoable(list(CASES.values())) == []
+    with pytest.raises(ValueError, match=r"found kill db\.0, which only the model knows, expected a fault on a link"):
+        inject(asked[1], link, clock=clock)
     assert link.log == []
 
 

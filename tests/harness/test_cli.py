@@ -48,6 +48,47 @@ def test_bad_input_is_a_sentence_and_two(tmp_path: Path, words: list[str], sente
     assert "Traceback" not in done.stderr
 
 
+MODEL_ONLY = """\
+name: thought
+components: {app: {kind: service}, db: {kind: database, standbys: 1}}
+links: [{from: client, to: app, timeout_ms: 100}, {from: app, to: db, timeout_ms: 50}]
+flows: {ask: {steps: [{call: app, service_ms: 2, link_ms: 1, steps: [{call: db, service_ms: 3, link_ms: 1}]}]}}
+"""
+ASKED = """\
+question: Is it refused before anything is started?
+architecture: ./thought.yaml
+load: {arrivals: closed, users: 3, think_ms: 100, flows: {ask: 1}}
+windows: {during_s: 5}
+faults: [{kill: db.0}]
+objectives: {during: {error_ratio: {max: 0.5}}}
+"""
+
+
+@pytest.mark.parametrize("words", [["run", "asked.yaml"], ["up", "./thought.yaml"]])
+def test_what_only_the_model_knows_is_not_measured(tmp_path: Path, words: list[str]) -> None:
+    (tmp_path / "thought.yaml").write_text(MODEL_ONLY)
+    (tmp_path / "asked.yaml").write_text(ASKED)
+    done = run(*words, cwd=tmp_path)
+    assert done.returncode == 2
+    sentences = [
+        "thought: components.app.module: found nothing, expected the Python module to start: app exists in the model"
+        " only",
+        "thought: components.db.standbys: found 1, expected 0: the real database is not replicated yet",
+        "thought: flows.ask.request: found nothing, expected the request to send: ask exists in the model only",
+    ]
+    if words[0] == "run":
+        doable = "latency, bandwidth, blackhole, reset, outage, slow_close, fragmentation, truncation, toxic"
+        sentences = [
+            "asked.yaml: faults[0].kill: found kill db.0, which only the model knows, expected a fault on a link,"
+            f" which can be done on real wires: {doable}",
+            "asked.yaml: load.arrivals: found 'closed', expected an open load: users that wait and think exist in the"
+            " model only",
+            *sentences,
+        ]
+    assert done.stderr.splitlines()[-len(sentences) :] == sentences
+    assert run("check", "asked.yaml", "thought.yaml", cwd=tmp_path).returncode == 0
+
+
 def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:
     good = (catalogue.SCENARIOS / "llm_timeouts.yaml").read_text()
     (tmp_path / "bad.yaml").write_text(good.replace("seed: 7", "seed: x").replace("app->llm", "app->lm"))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import pytest
 
 from tests.loadtests.generated import flow, plan, start
 
@@ -27,6 +31,28 @@ def test_a_plan_that_cannot_be_used(tmp_path: Path) -> None:
     assert f"{file}:1: seed: found 'seven', expected a whole number\n" in err
     assert f"{file}:1: entry_url: found nothing" in err
     assert "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("change", "sentence"),
+    [
+        (
+            {"load": {"arrivals": "closed", "users": 3, "think_ms": 100, "flows": {"any": 1}}},
+            "load.arrivals: found 'closed', expected an open load: only the model knows users that think",
+        ),
+        (
+            {"flows": {"any": {"steps": [{"call": "app"}]}}},
+            "flows.any.request: found nothing, expected a request: this flow exists in the model only",
+        ),
+    ],
+)
+def test_what_only_the_model_knows_is_not_sent(tmp_path: Path, change: dict[str, Any], sentence: str) -> None:
+    whole = plan(tmp_path / "out", "http://127.0.0.1:9", {"any": flow("/")}).model_dump(mode="json", by_alias=True)
+    file = tmp_path / "plan.json"
+    file.write_text(json.dumps(whole | change))
+    command = [sys.executable, "-m", "windtunnel.loadtests", str(file)]
+    code, out, err = told(subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True))
+    assert (code, out, err) == (2, "", f"{file}:1: {sentence}\n")
 
 
 def test_a_zero_that_has_passed(tmp_path: Path) -> None:

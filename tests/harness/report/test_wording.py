@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.harness import worlds
 from windtunnel.harness.report import wording
+from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Bound
 
 
@@ -53,6 +56,30 @@ def test_bounds_and_changes() -> None:
     assert wording.change("acknowledged_writes_lost", 1, 0) == "1 → 0"
     assert wording.signed(0.0909, relative=True) == "+9.1 %"
     assert wording.signed(-0.004, relative=False) == "-0.4 pp"
+
+
+@pytest.mark.parametrize(
+    ("load", "words"),
+    [
+        ({"arrivals": "gamma", "rate_per_s": 12, "cv": 2}, "gamma arrivals, 12 /s, coefficient of variation 2"),
+        (
+            {"arrivals": "mmpp", "states": [{"rate_per_s": 5, "mean_s": 30}, {"rate_per_s": 50, "mean_s": 2}]},
+            "mmpp arrivals, 5 /s for 30 s, 50 /s for 2 s",
+        ),
+        (
+            {"arrivals": "diurnal", "rate_per_s": 12, "amplitude": 0.5, "period_s": 60},
+            "diurnal arrivals, 12 /s, up and down by 50 % in 60 s",
+        ),
+        (
+            {"arrivals": "flash", "rate_per_s": 12, "peak_per_s": 90, "at_s": 5, "hold_s": 3},
+            "flash arrivals, 12 /s, 90 /s from second 5 on",
+        ),
+        ({"arrivals": "trace", "trace": "days/one.csv", "speed": 2}, "trace arrivals, one.csv at 2 times its speed"),
+        ({"arrivals": "closed", "users": 20, "think_ms": 1500}, "closed arrivals, 20 users who think for 1.5 s"),
+    ],
+)
+def test_a_load_in_words(load: dict[str, Any], words: str) -> None:
+    assert wording.load(Load.model_validate(load | {"flows": {"chat": 1}})) == f"{words}: chat 100 %"
 
 
 def test_a_scenario_in_words() -> None:
