@@ -18,7 +18,7 @@ def compile_wire(link: Link, architecture: Architecture, places: Mapping[str, in
     """A link as the model has it. ``places``: of the stations, and of the client outside, by name."""
     caller = architecture.components.get(link.caller)
     to_database = architecture.components[link.callee].kind == "database"
-    abandons = link.on_timeout == "abandon" or (link.on_timeout is None and to_database)
+    abandons = link.on_timeout == "abandon"
     retries = link.retries or NO_RETRIES
     return Wire(
         name=link.name,
@@ -26,7 +26,7 @@ def compile_wire(link: Link, architecture: Architecture, places: Mapping[str, in
         callee=places[link.callee],
         timeout_s=link.timeout_ms / 1000,
         deadline_s=link.deadline_ms / 1000 if link.deadline_ms else math.inf,
-        survives_cancel=to_database or abandons,
+        survives_cancel=abandons or (to_database and link.on_timeout is None),
         survives_timeout=abandons,
         to_database=to_database,
         retries=retries.max,

@@ -1,0 +1,5 @@
+"""The fast engine: a model's tables, executed by one compiled loop. See ../ENGINES.md."""
+
+from windtunnel.sim.compiled.execute import Compiled
+
+__all__ = ["Compiled"]

@@ -1,0 +1,271 @@
+"""The memory of the compiled engine: one array of records per kind of thing, all in a World. Used by this package.
+
+Frames are strands (see ../ENGINES.md): their number grows with what is under way, not with the length of the run.
+Indexes of -1 mean nobody. Fields that begin with ``c_`` are a frame's state as a caller.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+# Kinds of frames
+CLIENT, EXCHANGE, BRANCH, MESSAGE, BURN = 0, 1, 2, 3, 4
+
+# What a frame waits for
+(
+    FREE,
+    START,
+    POOL,
+    LEG_OUT,
+    LINK_OUT,
+    LINE,
+    COMPUTING,
+    WAITING,
+    TURNING,
+    PREFILL,
+    DECODE,
+    BATCH_PREFILL,
+    BATCH_DECODE,
+    CALLING,
+    BACKING_OFF,
+    FORKED,
+    IN_FLIGHT,
+    LEG_BACK,
+    LINK_BACK,
+    LOST,
+    BURNING,
+    GRANTED,
+    REFUSED,
+    POOLED,
+    ANSWERED,
+    JOINED,
+    LANDED,
+    LINGERING,
+    FIRST_LATE,
+    FIRST_LINK,
+    PROGRAM,
+    WORKED,
+    SERVED,
+    INVOKING,
+    FOLLOWING,
+    PROGRAM_ENDS,
+    REQUEST_ENDS,
+) = range(37)
+
+# Ranks of timers, shifted into the highest byte of a key
+FAULT, DEPARTURE, LIMIT, BACKOFF, ARRIVAL, CONTROL, OBSERVATION = (rank << 56 for rank in range(1, 8))
+NOBODY = 0
+"""Request -1, attempt 0, in a key."""
+
+# Outcomes, as in sim.model
+OK, HIT, MISS, TIMEOUT, ERROR, REJECTED, OPEN = range(7)
+OUTCOMES = 7
+
+# Operations of programs
+END, CALL, CHOOSE, FORK, LOOP, AGAIN, ENQUEUE, JUMP, LAND = range(9)
+ON_NEXT, ON_END = -1, -2
+"""Where to go after an outcome without a program of its own: on, or to the end with that outcome."""
+
+# What a source's timer is for
+ALARM, THREAD, BATCH, AUTOSCALE, OBSERVE, FAULTS, READY, USER = range(8)
+
+# Flags of a frame
+ZOMBIE, ENDED, SHED, HAS_SLOT, HAS_CONNECTION, IN_FLIGHT_COUNTED, PASSED_ON, RESUMED, WARMED, BATCHED, CLOSED, HELD = (
+    1 << n for n in range(12)
+)
+
+# Why the kernel comes back
+DONE, MORE_ARRIVALS, GROW, DRAIN, TICK, SCALE = range(6)
+
+
+def record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
+    """A record's type, laid out as C would."""
+    return np.dtype(list(fields), align=True)
+
+
+def _many(kind: str, names: str) -> list[tuple[str, str]]:
+    return [(name, kind) for name in names.split()]
+
+
+FRAME = record(
+    ("salt", "u8"),
+    *_many("i8", "request rkey order attempt c_attempt"),
+    *_many("f8", "began limit deadline arrived admitted due"),
+    *_many(
+        "i4",
+        "kind phase stamp marks root parent hop wire lane callee inst caller_rep outcome pc prio "
+        "lim_prev lim_next up_prev up_next q_prev q_next tenant prompt within given_in given_out",
+    ),
+    *_many("f8", "c_deadline c_prev c_retry_after"),
+    *_many("i4", "c_hop c_tries c_child0 c_child1 c_won c_got c_passed c_last"),
+    *_many("i8", "limit_order"),
+    *_many("f8", "wait heard decoded left spread retry_after target half"),
+    *_many("i4", "tokens c_tokens c_under_way first_phase flight cut thread flow listed"),
+    *_many("f8", "c_heard intended written"),
+    *_many("i4", "f_need f_good f_left f_got f_first f_decided owed place epoch"),
+)
+
+HOP = record(
+    *_many("i4", "wire caller callee role round_trips request_bytes response_bytes streams reads"),
+    *_many("i4", "link service first_token token output input program llm free_service"),
+    *_many("i8", "place"),
+)
+"""link .. input: rows of the distributions, -1 none. place: the hop's part of an address."""
+
+STATION = record(
+    *_many("i4", "first replicas active host slots queue_limit discipline shed traced single warmth warmths thread"),
+    *_many("i4", "cache batch llm queue consumes lag reign reign_count crash_above index starting solo"),
+    *_many(
+        "f8", "cpu turn shed_a shed_b shed_minimum shed_maximum shed_backoff rate burst ttl hit_ratio crash_restart"
+    ),
+    *_many("i4", "per_tenant reset_on_hit capacity warm singleflight rpm tpm receives limit workers buckets used"),
+    *_many("f8", "slowdown prefill prefix_ratio prefix_share visibility rpm_tokens tpm_tokens limits_at"),
+    *_many("i8", "tokens_in tokens_out dead_letters evictions stale visits"),
+    *_many("i4", "m_first m_last m_waiting idle_first idle_last slow_count slow"),
+)
+
+INSTANCE = record(
+    *_many("i4", "station replica busy limit waiting head tail in_flight working dropping count"),
+    *_many("f8", "adaptive last_left above drop_next down_until crash_from"),
+    *_many("i4", "b_members b_first b_last cache_at cache_size recent oldest thread batch"),
+    *_many("f8", "b_virtual b_at flight_sum line_sum sum_at"),
+)
+
+WIRE = record(
+    *_many("i4", "caller callee retries jitter retry_mask survives_cancel survives_timeout to_database"),
+    *_many("i4", "balance pool first_lane callees lim_head lim_tail up_head up_tail alarm hedges breaker_failures"),
+    *_many("i4", "breaker_calls probes ejection propagates counts active_faults sick sicks checks"),
+    *_many("f8", "timeout deadline backoff max_backoff budget_ratio budget_burst breaker_ratio open_for hedge"),
+    *_many("f8", "eject_for health pool_timeout"),
+    *_many("i8", "attempts calls again"),
+    *_many("i4", "ring"),
+)
+
+LANE = record(
+    *_many("i8", "turn epoch"),
+    *_many("i4", "busy head tail waiting state failures probing good ring_at ring_n ring_bad first_pair flights"),
+    *_many("f8", "budget opened"),
+)
+"""A wire as one replica of its caller has it."""
+
+PAIR = record(("under_way", "i4"), ("failures", "i4"), ("until", "f8"))
+"""A lane and one replica of the callee."""
+
+SOURCE = record(
+    *_many("i4", "kind a k first last next prev owner host free"),
+    *_many("f8", "virtual at rate"),
+)
+"""Whoever has timers besides the frames; of a thread: its jobs, and its place in the host's list."""
+
+HOST = record(("cores", "f8"), ("rate", "f8"), ("first", "i4"), ("last", "i4"), ("n", "i4"))
+
+DISTRIBUTION = record(("kind", "i4"), ("n", "i4"), ("start", "i4"), ("a", "f8"), ("b", "f8"))
+
+OPERATION = record(*_many("i4", "op a b c next"))
+
+ENTRY = record(("t", "f8"), ("key", "i8"), ("order", "i8"), ("id", "i4"))
+
+CONSEQUENCE = record(("frame", "i4"), ("stamp", "i4"), ("cancel", "i4"), ("phase", "i4"))
+
+SAMPLE = record(
+    ("request", "i8"),
+    *_many("f8", "intended done heard"),
+    *_many("i4", "flow outcome tokens"),
+)
+
+SPAN = record(
+    ("request", "i8"),
+    *_many("f8", "start duration wait first_token"),
+    *_many("i4", "server hop replica attempt outcome tokens"),
+)
+
+LOOPING = record(("salt", "u8"), ("i", "i4"), ("n", "i4"))
+
+MESSAGE_RECORD = record(
+    ("salt", "u8"),
+    ("request", "i8"),
+    *_many("f8", "waiting_since"),
+    *_many("i4", "root program receives done queue next waits prio tenant prompt holder copies given_in given_out"),
+)
+
+OWED = record(("work", "f8"), ("host", "i4"), ("owner", "i4"), ("source", "i4"), ("next", "i4"))
+
+FLIGHT = record(("key", "i8"), *_many("i4", "leader lane first last next outer"))
+
+CUT = record(("due", "f8"), ("window", "i4"), ("next", "i4"))
+
+WINDOW = record(
+    *_many("f8", "begin end a b c"),
+    *_many("i4", "wire caller callee kind downstream index active kills closes"),
+)
+"""A fault on a wire, its numbers in a, b, c; see wires.py."""
+
+HAPPENING = record(("t", "f8"), ("window", "i4"), ("heals", "i4"))
+
+SPELL = record(("begin", "f8"), ("end", "f8"), ("factor", "f8"), ("replica", "i4"), ("of", "i4"))
+"""A while in which a replica is left out, or slow; or a reign."""
+
+BUCKET = record(("tokens", "f8"), ("at", "f8"))
+
+STORED = record(("until", "f8"), ("prev", "i4"), ("next", "i4"), ("there", "i4"))
+
+PLACE = record(*_many("i4", "station replica next idle message"))
+
+GLOBAL = record(
+    ("now", "f8"),
+    ("root", "u8"),
+    *_many("i8", "order hole heap sources fifo_at fifo_n free live threads_free next_request chunk chunk_n chunk_base"),
+    *_many("i8", "samples spans owed_free flights_free cuts_free messages_free live_messages ended"),
+    *_many("i8", "record_samples record_spans sketches tracks closed joins users reason source beside besides loops"),
+    *_many("i8", "requests ok errors_timeout errors_error errors_rejected errors_open prompts happening happenings"),
+    *_many("i8", "think tenants ring room samples_room spans_room flows links"),
+    *_many("f8", "duration latency_sum latency_square"),
+)
+
+
+ARRIVING = record(("at", "f8"), *_many("i8", "flow prompt tenant given_in given_out"))
+
+ENTERING = record(*_many("i8", "operation priority"))
+
+INTEGER, NUMBER = np.dtype("i8"), np.dtype("f8")
+
+KINDS: dict[str, np.dtype[Any]] = {
+    "g": GLOBAL,
+    "frames": FRAME,
+    "positions": np.dtype("i4"),  # of every timer's identity in the heap; -1: not set
+    "heap": ENTRY,
+    "fifo": CONSEQUENCE,
+    "hops": HOP,
+    "stations": STATION,
+    "instances": INSTANCE,
+    "wires": WIRE,
+    "lanes": LANE,
+    "pairs": PAIR,
+    "sources": SOURCE,
+    "hosts": HOST,
+    "distributions": DISTRIBUTION,
+    "numbers": NUMBER,  # that rows of other tables point into
+    "operations": OPERATION,
+    "targets": INTEGER,  # that operations point into
+    "loops": LOOPING,
+    "samples": SAMPLE,
+    "spans": SPAN,
+    "counts": INTEGER,  # sketches: [subject, bucket]
+    "used": NUMBER,  # core seconds by owner
+    "messages": MESSAGE_RECORD,
+    "owed": OWED,
+    "flights": FLIGHT,
+    "cuts": CUT,
+    "windows": WINDOW,
+    "happenings": HAPPENING,
+    "spells": SPELL,
+    "buckets": BUCKET,
+    "stored": STORED,
+    "places": PLACE,
+    "ring": INTEGER,
+    "arrivals": ARRIVING,
+    "entries": ENTERING,  # by flow: the client's call
+}
+"""The arrays of a World."""
