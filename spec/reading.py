@@ -218,7 +218,7 @@ def _follow(loc: Place, data: Any, declared: Any) -> tuple[Place, Any, Any, Any]
     for index, step in enumerate(loc):
         last = index == len(loc) - 1
         declared = _bare(declared)
-        if step == "[key]":
+        if step == "[key]" and not (isinstance(value, dict) and step in value):
             continue
         if not _is_model(declared) and step in _tags(declared):  # a union's member, by its tag
             declared = next(member for member in get_args(declared) if step in _tags(member))

@@ -189,6 +189,10 @@ def test_any_value_in_any_place_is_a_spec_or_a_sentence(text: str, model: type, 
     assert all(str(problem).startswith("x.yaml: ") and ", expected " in str(problem) for problem in problems)
 
 
+def test_a_key_that_is_called_like_pydantics_own_is_unknown() -> None:
+    assert "x.yaml:1: [key]: found an unknown key" in "\n".join(sentences("'[key]': 1"))
+
+
 def test_data_that_contains_itself_is_a_sentence() -> None:
     step: dict[str, object] = {"times": 2}
     step["repeat"] = [step]
