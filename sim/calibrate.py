@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 
 from windtunnel.sim.statistics import empirical, quantile_interval
-from windtunnel.spec.architecture import CLIENT, LLM, SUCCESSES, Architecture, Call
+from windtunnel.spec.architecture import CLIENT, LLM, SUCCESSES, Architecture, Call, Parallel, Step
 from windtunnel.spec.parameters import CallParameters, Estimate, Parameters, Provenance, Warmth, factor_of
 from windtunnel.spec.problem import Problem, SpecError
 from windtunnel.spec.run import Run
@@ -142,13 +142,18 @@ def _quiet_windows(scenario: Scenario) -> tuple[Window, ...]:
 
 
 def _expected(architecture: Architecture, flows: Iterable[str]) -> Iterator[str]:
-    """The calls that requests make when all goes well."""
+    """The calls that requests make when all goes well. What happens only by chance, or in a worker, may not be seen."""
 
-    def below(caller: str, calls: Sequence[Call]) -> Iterator[str]:
-        for call in calls:
-            yield f"{caller}->{call.call}:{call.op}"
-            yield from below(call.call, call.steps)
-            for outcome, then in call.on.items():
+    def below(caller: str, steps: Sequence[Step]) -> Iterator[str]:
+        for step in steps:
+            if isinstance(step, Parallel):
+                for branch in step.parallel:
+                    yield from below(caller, branch)
+            if not isinstance(step, Call):
+                continue
+            yield f"{caller}->{step.call}:{step.op}"
+            yield from below(step.call, step.steps)
+            for outcome, then in step.on.items():
                 if outcome in SUCCESSES:
                     yield from below(caller, then)
 

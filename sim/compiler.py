@@ -17,7 +17,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import islice
 
-from windtunnel.sim.model2 import OUTSIDE, Hop, Invoke, Model, Reign
+from windtunnel.sim.model import OUTSIDE, Hop, Invoke, Model, Reign
 from windtunnel.sim.parts.closed_loop import asked, closed_loop
 from windtunnel.sim.parts.fault_windows import fault_windows, slow_spells, unmodelled
 from windtunnel.sim.parts.outages import Outage, outages, too_many

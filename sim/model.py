@@ -1,46 +1,142 @@
-"""A scenario compiled for simulation: flat tables of stations, wires, calls, arrivals and faults. Data, no behaviour.
+"""What engines execute: a scenario as flat tables of stations, wires, hops, programs, arrivals and faults. Data only.
 
-``compile_model`` is the only reader of architecture, deployment, parameters and scenario; an engine executes the
-Model and knows nothing else. What the model assumes:
+``compile_model`` writes it from a specification; a program may also build it by hand. An engine reads nothing else.
+All times are seconds unless a name says ms, all indexes count from 0, ``math.inf`` stands for no limit.
 
-- A call's link_ms is half spent on the way there and half on the way back.
-- A component does its own work (service_ms) first and then makes its calls, one after the other.
-- Of its own work, as much is processor work as its processor time per visit allows; it slows down when the host is
-  busy. Processor time beyond that (of an LLM that mostly sleeps, of Toxiproxy) runs beside and delays only by
-  taking its share of the cores. A replica is a single thread, and so uses one core at most, as an event loop does; a
-  database has a process per connection.
-- Whoever is no longer waited for is cancelled at once, with all calls it makes; calls to a database alone run to
-  their end (``Wire.to_database``) and hold their connection until then, as the reference service has it.
-- A cached answer is found by its prompt alone: each request opens a new conversation.
+What every engine does with it is written in ``ENGINES.md`` beside this file, down to the order of things that
+happen at one instant; that is what makes two engines equal request by request.
 """
 
 from __future__ import annotations
 
-import math
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from windtunnel.sim.faults.passage import Facts, Imagined, Leg
-from windtunnel.sim.faults.registry import imagined
-from windtunnel.spec.architecture import CLIENT, LLM, Architecture, Cache, Call, Gateway, Link, Service
-from windtunnel.spec.deployment import Deployment
+from windtunnel.sim.faults.passage import Imagined
 from windtunnel.spec.distribution import Distribution
 from windtunnel.spec.fault import AnyFault
-from windtunnel.spec.load import schedule
-from windtunnel.spec.parameters import Parameters, Warmth
-from windtunnel.spec.problem import Problem, SpecError, did_you_mean
-from windtunnel.spec.scenario import Scenario
+from windtunnel.spec.load import Schedule
+from windtunnel.spec.parameters import Warmth
 
-PROBE_BYTES = 200
-PROBE_TIMEOUT_S = 1.0
-"""A readiness check: about so many bytes each way, and failed when it takes longer."""
+OUTSIDE = -1
+"""The station index of the client, which is no station."""
 
-Role = Literal["work", "lookup", "store"]
+
+class Outcome(IntEnum):
+    """How a call ends, as the tables number it. The names are spec.architecture.Outcome's."""
+
+    OK = 0
+    HIT = 1
+    MISS = 2
+    TIMEOUT = 3
+    ERROR = 4
+    REJECTED = 5
+    OPEN = 6
+
+
+SUCCESSFUL = frozenset({Outcome.OK, Outcome.HIT, Outcome.MISS})
+
+
+@dataclass(frozen=True)
+class CoDel:
+    """Refuse those who come out of the line when all have waited longer than ``target_s`` for ``interval_s``."""
+
+    target_s: float
+    interval_s: float
+
+
+@dataclass(frozen=True)
+class WaitLimit:
+    """Refuse those who have waited longer when it is their turn."""
+
+    max_wait_s: float
+
+
+@dataclass(frozen=True)
+class Adaptive:
+    """Additive increase, multiplicative decrease of the number of requests worked on."""
+
+    latency_s: float
+    minimum: float
+    maximum: float
+    initial: float
+    backoff: float
+
+
+@dataclass(frozen=True)
+class TokenBucket:
+    """A rate limit: ``burst`` tokens at most, filled with ``per_s``; a request takes one."""
+
+    per_s: float
+    burst: float
+    per_tenant: bool = False
+
+
+@dataclass(frozen=True)
+class CachePolicy:
+    """What a cache keeps, and for how long."""
+
+    ttl_s: float
+    reset_on_hit: bool = False
+    max_entries: int | None = None
+    hit_ratio: float | None = None
+    """Decides by chance; nothing is stored."""
+    warm: bool = False
+    singleflight: bool = False
+
+
+@dataclass(frozen=True)
+class LLMPolicy:
+    """How a language model slows down in company, and what it is limited to."""
+
+    batch_slowdown: float = 0.0
+    prefill_s_per_token: float = 0.0
+    requests_per_minute: int | None = None
+    tokens_per_minute: int | None = None
+    prefix_hit_ratio: float = 0.0
+    prefix_share: float = 0.0
+
+
+@dataclass(frozen=True)
+class QueuePolicy:
+    """How often, and after how long, a message that was not finished is delivered again."""
+
+    visibility_timeout_s: float
+    max_receives: int
+    limit: int | None
+
+
+@dataclass(frozen=True)
+class Reign:
+    """From begin_s on, ``replica`` is a database's primary."""
+
+    begin_s: float
+    replica: int
+
+
+@dataclass(frozen=True)
+class AutoscalePolicy:
+    """When replicas are added and taken away."""
+
+    minimum: int
+    maximum: int
+    metric: Literal["concurrency", "cpu", "queue"]
+    target: float | None
+    """Of a target rule; None: a step rule."""
+    steps: tuple[tuple[float, int], ...]
+    """(above, add), ascending in above; the last that is exceeded counts."""
+    below: float
+    remove: int
+    interval_s: float
+    metrics_delay_s: float
+    cold_start_s: float
+    cooldown_up_s: float
+    cooldown_down_s: float
 
 
 @dataclass(frozen=True)
@@ -49,68 +145,174 @@ class Station:
 
     name: str
     replicas: int
-    host: str
+    """Most that can run at once: an autoscaler's maximum."""
+    initial: int
+    """How many run at the start."""
+    host: int
     slots: int | None
     """Requests that one replica works on at once; None: any number."""
     queue_limit: int | None
-    """Requests that may wait for a slot; the next is rejected. None: any number."""
+    """Requests that may wait for a slot of one replica; the next is rejected. None: any number."""
+    discipline: Literal["fifo", "priority", "preemptive"]
+    shed: CoDel | WaitLimit | Adaptive | None
+    rate_limit: TokenBucket | None
     traced: bool
     """It writes spans of its own."""
-    balances: bool
-    """It leaves out replicas whose readiness check failed."""
     cpu_s: float
-    """Processor time of one visit."""
+    """Processor time of one visit; inf: all of its own work is processor work."""
     single_threaded: bool
     """A replica uses one core at most."""
     turn_s: float
-    """How long an event loop is at one thing before it takes up the next: as long as its own work on a request."""
-    ttl_s: float
-    """Of a cache: how long it keeps an answer."""
+    """How long an event loop is at one thing before it takes up the next."""
     warmth: tuple[Warmth, ...]
-    """How its service times depend on how long it has been idle; empty: not at all."""
+    cache: CachePolicy | None
+    llm: LLMPolicy | None
+    queue: QueuePolicy | None
+    consumes: int | None
+    """Station index of the queue whose messages it works on."""
+    workers: int
+    """Messages that one replica works on at once."""
+    reigns: tuple[Reign, ...]
+    """Of a database with standbys: who is primary from when on, ascending; empty: calls are balanced as usual."""
+    lag_ms: Distribution | None
+    autoscale: AutoscalePolicy | None
+    crash_above: int | None
+    crash_restart_s: float
+
+
+@dataclass(frozen=True)
+class RetryBudget:
+    """``ratio`` tokens per call, ``burst`` at most; a retry takes one."""
+
+    ratio: float
+    burst: float
+
+
+@dataclass(frozen=True)
+class Breaker:
+    """When calls are no longer tried, and tried again."""
+
+    failures: int | None
+    """Consecutive ones; None: by ratio."""
+    ratio: float
+    calls: int
+    open_s: float
+    probes: int
+
+
+@dataclass(frozen=True)
+class Ejection:
+    """A replica is left out for a while after so many failures in a row."""
+
+    failures: int
+    for_s: float
 
 
 @dataclass(frozen=True)
 class Wire:
-    """A link."""
+    """A link. All its state is kept per replica of the caller (the client is one)."""
 
     name: str
-    caller: str
-    callee: str
+    caller: int
+    callee: int
     timeout_s: float
     deadline_s: float
+    survives_cancel: bool
+    """An exchange whose caller is cancelled goes on to its end."""
+    survives_timeout: bool
+    """The callee's work goes on, as a zombie, when its caller has stopped waiting."""
+    to_database: bool
+    """Its pool is one of living connections: a call given up in a black hole keeps its place."""
     retries: int
     backoff_s: float
+    jitter: Literal["none", "full", "equal", "decorrelated"]
+    max_backoff_s: float
+    retry_on: frozenset[Outcome]
+    budget: RetryBudget | None
+    breaker: Breaker | None
+    hedge_after_s: float | None
+    balance: Literal["round_robin", "random", "least_requests", "power_of_two", "hash"]
+    ejection: Ejection | None
+    health_interval_s: float | None
+    """Of a gateway's link: its readiness checks; None: it makes none."""
+    propagates_deadline: bool
     pool: int | None
     pool_timeout_s: float
-    to_database: bool
-    """Its calls run to their end even when their caller is cancelled, and its pool is one of living connections."""
 
 
 @dataclass(frozen=True)
 class Hop:
-    """One call of a flow, at its place in the flow's tree. Its index is part of the address of its draws."""
+    """A call at its place in a flow. Its index is part of the address of its draws."""
 
     index: int
-    wire: str
-    caller: str
-    callee: str
+    wire: int
+    caller: int
+    callee: int
     op: str
-    role: Role
+    role: Literal["work", "lookup", "store"]
     round_trips: int
     request_bytes: int
     response_bytes: int
     streams: bool
-    optional: bool
-    steps: tuple[int, ...]
-    """What the callee does next: indexes of hops."""
-    on: dict[str, tuple[int, ...]]
-    """What the caller does next, by outcome."""
+    reads: bool
     link_ms: Distribution | None
     service_ms: Distribution
     first_token_ms: Distribution | None
     token_ms: Distribution | None
     output_tokens: Distribution | None
+    input_tokens: Distribution | None
+    program: Program
+    """What the callee does after its own work."""
+
+
+@dataclass(frozen=True)
+class Invoke:
+    """Call, and what follows from each outcome."""
+
+    hop: int
+    optional: bool
+    on: dict[Outcome, Program]
+
+
+@dataclass(frozen=True)
+class Choose:
+    """One of several, by chance. ``index`` addresses the draw, like a hop's."""
+
+    index: int
+    cumulative: tuple[float, ...]
+    branches: tuple[Program, ...]
+
+
+@dataclass(frozen=True)
+class Fork:
+    """All at once; goes on when ``need`` of them have ended well, or when so many no longer can."""
+
+    branches: tuple[Program, ...]
+    need: int
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """Again and again: ``times`` (a draw at ``index``, rounded) or until an outcome; at most ``at_most`` times."""
+
+    index: int
+    body: Program
+    times: Distribution | None
+    until: frozenset[Outcome]
+    at_most: int
+
+
+@dataclass(frozen=True)
+class Enqueue:
+    """Put a message on a queue; ``program`` is what the worker does with it."""
+
+    queue: int
+    optional: bool
+    program: Program
+
+
+Step = Invoke | Choose | Fork | Repeat | Enqueue
+Program = tuple[Step, ...]
 
 
 @dataclass(frozen=True)
@@ -118,15 +320,18 @@ class FaultWindow:
     """A fault on a wire, for a while. Replica None: all of them."""
 
     index: int
+    """Of the scenario's fault; part of the address of its draws."""
     begin_s: float
     end_s: float
-    wire: str
+    wire: int
     caller_replica: int | None
     callee_replica: int | None
+    kills: bool
+    """The callee itself is gone: its work ends too, and its cache is empty."""
     fault: AnyFault
     imagined: Imagined
 
-    def hits(self, wire: str, caller_replica: int, callee_replica: int) -> bool:
+    def hits(self, wire: int, caller_replica: int, callee_replica: int) -> bool:
         """Whether a connection between these two suffers from it."""
         return (
             wire == self.wire
@@ -137,12 +342,35 @@ class FaultWindow:
 
 @dataclass(frozen=True)
 class Sick:
-    """A replica that one balancer leaves out for a while, since its readiness check fails."""
+    """A replica that a wire's callers leave out for a while, since its readiness check fails."""
 
-    wire: str
+    wire: int
     replica: int
     begin_s: float
     end_s: float
+
+
+@dataclass(frozen=True)
+class Slow:
+    """While it lasts, a station's own work takes ``factor`` times as long."""
+
+    station: int
+    replica: int | None
+    begin_s: float
+    end_s: float
+    factor: float
+
+
+@dataclass(frozen=True)
+class ClosedLoop:
+    """Users who wait for their answer and think before they ask again."""
+
+    users: int
+    think_ms: Distribution
+    flows: NDArray[np.float64]
+    prompts: NDArray[np.float64]
+    tenants: NDArray[np.float64]
+    """Cumulated weights, the last one 1: requests are drawn from them by address."""
 
 
 @dataclass(frozen=True)
@@ -151,328 +379,28 @@ class Model:
 
     seed: int
     duration_s: float
-    cores: dict[str, float]
-    """By host."""
-    stations: dict[str, Station]
-    wires: dict[str, Wire]
+    hosts: tuple[str, ...]
+    cores: tuple[float, ...]
+    stations: tuple[Station, ...]
+    wires: tuple[Wire, ...]
     hops: tuple[Hop, ...]
     flows: tuple[str, ...]
-    entries: tuple[int, ...]
+    entries: tuple[Invoke, ...]
     """By flow: the client's call."""
-    at_s: NDArray[np.float64]
-    flow: NDArray[np.int64]
-    prompt: NDArray[np.int64]
-    """Of every request: when, which flow, what it asks."""
-    beside_s: tuple[tuple[str, str, float], ...]
+    priorities: tuple[int, ...]
+    """By flow, 0 first."""
+    beside_s: tuple[tuple[int, str, float], ...]
     """(host, who, processor time) that every request costs outside of the components: load generator, proxy."""
     faults: tuple[FaultWindow, ...]
     sick: tuple[Sick, ...]
-    unmodelled: tuple[str, ...]
+    slow: tuple[Slow, ...]
+    scrape_s: float
+    prompts: int
+    """How many different ones there are."""
+    tenants: int
+    closed: ClosedLoop | None
+    """None: an open loop."""
+    arrivals: Callable[[], Iterator[Schedule]] = field(repr=False)
+    """The requests of an open loop from the beginning, in pieces of any size; numbered through in their order."""
+    unmodelled: tuple[str, ...] = ()
     """Faults or parts of them that no engine will show, in words."""
-
-
-def compile_model(
-    scenario: Scenario, architecture: Architecture, deployment: Deployment, parameters: Parameters
-) -> Model:
-    """The scenario as data. Raises SpecError with a sentence for everything that is missing or does not fit."""
-    problems = list(_misfits(scenario, architecture, deployment, parameters))
-    hops: list[Hop] = []
-    entries = tuple(
-        _compile_call(CLIENT, architecture.flows[flow].steps[0], architecture, parameters, hops, problems)
-        for flow in scenario.load.flows
-        if flow in architecture.flows
-    )
-    if problems:
-        raise SpecError(dict.fromkeys(problems))
-    plan = schedule(scenario.load, scenario.windows.total_s, scenario.seed)
-    visits = _visits(hops, entries, plan.flow, plan.prompt, architecture) if parameters.cpu_ms else Counter[str]()
-    stations = {
-        name: _station(name, architecture, deployment, parameters, visits[name] / max(1, len(plan)))
-        for name in architecture.components
-    }
-    faults = tuple(_windows(scenario))
-    return Model(
-        seed=scenario.seed,
-        duration_s=scenario.windows.total_s,
-        cores={name: host.cores for name, host in deployment.hosts.items()},
-        stations=stations,
-        wires={link.name: _wire(link, architecture) for link in architecture.links},
-        hops=tuple(hops),
-        flows=plan.flows,
-        entries=entries,
-        at_s=plan.at_s,
-        flow=plan.flow,
-        prompt=plan.prompt,
-        beside_s=tuple(_beside(parameters, deployment, stations, visits)),
-        faults=faults,
-        sick=tuple(_sick(faults, architecture, deployment)),
-        unmodelled=tuple(dict.fromkeys(_unmodelled(faults, hops))),
-    )
-
-
-def _misfits(
-    scenario: Scenario, architecture: Architecture, deployment: Deployment, parameters: Parameters
-) -> list[Problem]:
-    """What the parts say about each other that is not so."""
-    found = []
-    if parameters.architecture != architecture.name:
-        found.append(
-            Problem(
-                "parameters.architecture",
-                f"parameters of {parameters.architecture!r}",
-                f"those of {architecture.name!r}: run `windtunnel calibrate {architecture.name}`",
-            )
-        )
-    for flow in scenario.load.flows:
-        if flow not in architecture.flows:
-            known = ", ".join(architecture.flows)
-            hint = did_you_mean(flow, architecture.flows)
-            found.append(
-                Problem(f"load.flows.{flow}", f"{flow!r}", f"a flow of the architecture ({known})", "", None, hint)
-            )
-    links = {link.name for link in architecture.links}
-    for index, fault in enumerate(scenario.faults):
-        sides = [side.partition(".") for side in fault.target.split("->")]
-        link = "->".join(name for name, _, _ in sides)
-        if link not in links:
-            known = ", ".join(sorted(links))
-            hint = did_you_mean(link, links)
-            found.append(Problem(f"faults[{index}]", link, f"a link of the architecture ({known})", "", None, hint))
-            continue
-        for name, _, replica in sides:
-            copies = 1 if name == CLIENT else deployment.replicas(name)
-            if replica and int(replica) >= copies:
-                found.append(
-                    Problem(f"faults[{index}]", f"{name}.{replica}", f"one of the {copies} replicas of {name}")
-                )
-    return found
-
-
-def _compile_call(
-    caller: str,
-    call: Call,
-    architecture: Architecture,
-    parameters: Parameters,
-    hops: list[Hop],
-    problems: list[Problem],
-) -> int:
-    """Append a call and all below it; its index."""
-    index = len(hops)
-    hops.append(None)  # type: ignore[arg-type]  # keeps the place: a caller stands before its calls
-    key = f"{caller}->{call.call}:{call.op}"
-    known = parameters.calls.get(key)
-    component = architecture.components[call.call]
-    remedy = f"run `windtunnel calibrate {architecture.name}` with a load that makes this call"
-    if known is None:
-        problems.append(Problem(f"parameters.calls.{key}", "nothing", f"times of this call: {remedy}"))
-    elif (
-        isinstance(component, LLM)
-        and call.streams
-        and None in (known.first_token_ms, known.token_ms, known.output_tokens)
-    ):
-        problems.append(
-            Problem(
-                f"parameters.calls.{key}", "no pace of its tokens", f"first_token_ms, token_ms, output_tokens: {remedy}"
-            )
-        )
-
-    def compiled(who: str, calls: Sequence[Call]) -> tuple[int, ...]:
-        return tuple(_compile_call(who, each, architecture, parameters, hops, problems) for each in calls)
-
-    role: Role = "work"
-    if isinstance(component, Cache):
-        role = {"get": "lookup", "set": "store"}.get(call.op, "work")  # type: ignore[assignment]
-    steps = compiled(call.call, call.steps)
-    on = {str(outcome): compiled(caller, then) for outcome, then in call.on.items()}
-    if known is not None:
-        hops[index] = Hop(
-            index=index,
-            wire=f"{caller}->{call.call}",
-            caller=caller,
-            callee=call.call,
-            op=call.op,
-            role=role,
-            round_trips=call.round_trips,
-            request_bytes=call.request_bytes,
-            response_bytes=call.response_bytes,
-            streams=call.streams,
-            optional=call.optional,
-            steps=steps,
-            on=on,
-            link_ms=known.link_ms.distribution if known.link_ms else None,
-            service_ms=known.service_ms.distribution,
-            first_token_ms=known.first_token_ms.distribution if known.first_token_ms else None,
-            token_ms=known.token_ms.distribution if known.token_ms else None,
-            output_tokens=known.output_tokens.distribution if known.output_tokens else None,
-        )
-    return index
-
-
-def _station(
-    name: str, architecture: Architecture, deployment: Deployment, parameters: Parameters, visits: float
-) -> Station:
-    component = architecture.components[name]
-    slots, queue_limit = None, None
-    if isinstance(component, LLM):
-        slots, queue_limit = component.slots, component.queue_limit
-    elif isinstance(component, Service) and component.max_concurrency is not None:
-        slots, queue_limit = component.max_concurrency, 0
-    return Station(
-        name=name,
-        replicas=deployment.replicas(name),
-        host=deployment.host(name),
-        slots=slots,
-        queue_limit=queue_limit,
-        traced=component.kind in ("gateway", "service", "llm"),
-        balances=isinstance(component, Gateway),
-        cpu_s=parameters.cpu_ms.get(name, 0.0) / visits / 1000 if visits else 0.0,
-        single_threaded=component.kind != "database",
-        turn_s=max(
-            (known.service_ms.distribution.at(0.5) for key, known in parameters.calls.items() if f"->{name}:" in key),
-            default=0.0,
-        )
-        / 1000,
-        ttl_s=component.ttl_s if isinstance(component, Cache) else 0.0,
-        warmth=parameters.warmth.get(name, ()),
-    )
-
-
-def _wire(link: Link, architecture: Architecture) -> Wire:
-    return Wire(
-        name=link.name,
-        caller=link.caller,
-        callee=link.callee,
-        timeout_s=link.timeout_ms / 1000,
-        deadline_s=link.deadline_ms / 1000 if link.deadline_ms else math.inf,
-        retries=link.retries.max if link.retries else 0,
-        backoff_s=link.retries.backoff_ms / 1000 if link.retries else 0.0,
-        pool=link.pool,
-        pool_timeout_s=link.pool_timeout_ms / 1000 if link.pool_timeout_ms else math.inf,
-        to_database=architecture.components[link.callee].kind == "database",
-    )
-
-
-def _visits(
-    hops: Sequence[Hop],
-    entries: Sequence[int],
-    flow: NDArray[np.int64],
-    prompt: NDArray[np.int64],
-    architecture: Architecture,
-) -> Counter[str]:
-    """How often each component is called when nothing fails and nothing takes time.
-
-    Processor time is known per request; this says how many visits share it.
-    """
-    stored: dict[str, set[int]] = {name: set() for name in architecture.components}
-    visits: Counter[str] = Counter()
-
-    def make(index: int, asked: int) -> None:
-        hop = hops[index]
-        visits[hop.callee] += 1
-        for step in hop.steps:
-            make(step, asked)
-        outcome = "ok"
-        if hop.role == "lookup":
-            outcome = "hit" if asked in stored[hop.callee] else "miss"
-        elif hop.role == "store":
-            stored[hop.callee].add(asked)
-        for then in hop.on.get(outcome, ()):
-            make(then, asked)
-
-    for kind, asked in zip(flow.tolist(), prompt.tolist(), strict=True):
-        make(entries[kind], asked)
-    return visits
-
-
-def _beside(
-    parameters: Parameters, deployment: Deployment, stations: dict[str, Station], visits: Counter[str]
-) -> list[tuple[str, str, float]]:
-    """Processor time that no visit carries.
-
-    The load generator, Toxiproxy and the like stand on the host that the deployment names for them, or on the only
-    host there is; beside a cluster they take nothing from it.
-    """
-    found = []
-    for who, cpu_ms in sorted(parameters.cpu_ms.items()):
-        inside = who in stations and visits[who]
-        if not inside and (who in stations or who in deployment.place or len(deployment.hosts) == 1):
-            found.append((deployment.host(who), who, cpu_ms / 1000))
-    return found
-
-
-def _windows(scenario: Scenario) -> list[FaultWindow]:
-    found = []
-    for index, said in enumerate(scenario.faults):
-        window = scenario.windows.named(said.at)
-        assert window is not None, "a scenario's faults lie in windows that have a length"
-        fault, imagination = imagined(said)
-        (caller, _, caller_replica), (callee, _, callee_replica) = (
-            side.partition(".") for side in said.target.split("->")
-        )
-        found.append(
-            FaultWindow(
-                index=index,
-                begin_s=window.start_s,
-                end_s=window.end_s,
-                wire=f"{caller}->{callee}",
-                caller_replica=int(caller_replica) if caller_replica else None,
-                callee_replica=int(callee_replica) if callee_replica else None,
-                fault=fault,
-                imagined=imagination,
-            )
-        )
-    return found
-
-
-def _unmodelled(faults: Sequence[FaultWindow], hops: Sequence[Hop]) -> list[str]:
-    said = []
-    for window in faults:
-        calls = [
-            Facts(f"{hop.wire}:{hop.op}", hop.request_bytes, hop.response_bytes)
-            for hop in hops
-            if hop.wire == window.wire
-        ]
-        words = window.imagined.unmodelled(window.fault, calls)
-        if words:
-            said.append(words)
-    return said
-
-
-def _sick(faults: Sequence[FaultWindow], architecture: Architecture, deployment: Deployment) -> list[Sick]:
-    """When a balancer leaves which replica out: from the first readiness check that a fault makes fail, which tells
-    at once or at its time-out, to the first check after the fault.
-
-    A service is ready when its databases answer it: the check crosses the balancer's link and theirs.
-    """
-    found = []
-    for link in architecture.links:
-        balancer = architecture.components.get(link.caller)
-        if not isinstance(balancer, Gateway):
-            continue
-        every_s = balancer.health_interval_ms / 1000
-        behind = [
-            other.name
-            for other in architecture.links
-            if other.caller == link.callee and architecture.components[other.callee].kind == "database"
-        ]
-        for replica in range(deployment.replicas(link.callee)):
-            for window in faults:
-                touched = window.hits(link.name, 0, replica) or any(window.hits(name, replica, 0) for name in behind)
-                silent = _check_fails(window) if touched else None
-                if silent is not None:
-                    told_s = math.ceil(window.begin_s / every_s) * every_s + (PROBE_TIMEOUT_S if silent else 0.0)
-                    healed_s = math.ceil(window.end_s / every_s) * every_s
-                    if told_s < healed_s:
-                        found.append(Sick(link.name, replica, told_s, healed_s))
-    return found
-
-
-def _check_fails(window: FaultWindow) -> bool | None:
-    """Whether a readiness check through this fault fails; True: by its time-out, False: at once, None: it passes."""
-    legs = (Leg("upstream", PROBE_BYTES), Leg("downstream", PROBE_BYTES))
-    passages = [window.imagined.passage(window.fault, leg, lambda _: 0.5) for leg in legs]
-    late_ms = sum(passage.last_ms for passage in passages)
-    if any(passage.lost or passage.broken_off for passage in passages):
-        late_ms = min((p.cut_after_ms for p in passages if p.cut_after_ms is not None), default=math.inf)
-        return late_ms >= PROBE_TIMEOUT_S * 1000
-    return True if late_ms > PROBE_TIMEOUT_S * 1000 else None

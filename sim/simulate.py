@@ -3,50 +3,90 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Callable
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from typing import TYPE_CHECKING, Literal
 
-from windtunnel.sim.engine import execute
-from windtunnel.sim.model import Model, compile_model
+from windtunnel.sim.compiler import compile_model
+from windtunnel.sim.model import Model
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.parameters import Parameters
 from windtunnel.spec.run import Event, Run, RunRecord
 from windtunnel.spec.scenario import Scenario
 
+if TYPE_CHECKING:
+    from windtunnel.sim.reference.recorder import Tables
+
+Engine = Literal["auto", "simpy", "compiled"]
+"""Both give the same answer. auto: the compiled one for many requests, where numba is there to compile it."""
+HOMES = {"simpy": "windtunnel.sim.reference.engine", "compiled": "windtunnel.sim.compiled"}
+"""Where each engine's ``execute(model)`` is."""
+FEW_REQUESTS = 5_000
+"""SimPy has answered about so many by the time that the compiled engine has started."""
+
 
 def simulate(
     scenario: Scenario,
     architecture: Architecture,
     deployment: Deployment,
-    parameters: Parameters,
+    parameters: Parameters | None,
     *,
     replay: str,
     version: str,
     run_id: str | None = None,
+    engine: Engine = "auto",
 ) -> Run:
     """The forecast of a scenario. Same arguments, same bytes, on every machine.
 
-    ``replay``: the command that makes it again; ``version``: of this program; ``run_id``: by default derived from
-    everything that decides the result. Raises SpecError where a call has no parameters or the parts do not fit.
+    ``parameters`` None: every call says its own times; ``replay``: the command that makes it again; ``version``: of
+    this program; ``run_id``: by default derived from everything that decides the result, and so not from the engine.
+    Raises SpecError where a call has no times or the parts do not fit.
     """
     model = compile_model(scenario, architecture, deployment, parameters)
-    tables = execute(model)
-    content = (scenario, architecture, deployment, parameters)
+    backend = chosen(engine, model)
+    tables = _execute(model, backend)
+    content = (scenario, architecture, deployment, *((parameters,) if parameters else ()))
     record = RunRecord(
         id=run_id or f"{scenario.name}-forecast-{_digest(*(part.model_dump_json() for part in content), version)}",
         kind="forecast",
         scenario=scenario,
         architecture=architecture,
         deployment=deployment,
-        backend="simpy",
+        backend=backend,
         created_at=None,
         version=version,
         replay=replay,
-        parameters=parameters_id(parameters),
+        parameters=parameters_id(parameters) if parameters else None,
         observes=("samples", "first_token", "spans", "series"),
-        events=_events(scenario, model),
+        events=_events(scenario),
         unmodelled=model.unmodelled,
     )
     return Run(record, tables.samples, tables.spans, tables.writes, tables.series)
+
+
+def chosen(engine: Engine, model: Model) -> Literal["simpy", "compiled"]:
+    """The engine that runs."""
+    if engine != "auto":
+        return engine
+    return "compiled" if find_spec("numba") and _requests(model) > FEW_REQUESTS else "simpy"
+
+
+def _requests(model: Model) -> float:
+    """How many there will be, at least as far as it matters here."""
+    if model.closed is None:
+        return sum(len(piece) for piece in islice(model.arrivals(), 1))
+    think_s = model.closed.think_ms.mean() / 1000
+    return model.closed.users * model.duration_s / think_s if think_s > 0 else math.inf
+
+
+def _execute(model: Model, backend: Literal["simpy", "compiled"]) -> Tables:
+    """Loads the engine that is asked for, and no other: numba alone takes a second."""
+    execute: Callable[[Model], Tables] = import_module(HOMES[backend]).execute
+    return execute(model)
 
 
 def parameters_id(parameters: Parameters) -> str:
@@ -58,13 +98,14 @@ def _digest(*parts: str) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
 
 
-def _events(scenario: Scenario, model: Model) -> tuple[Event, ...]:
+def _events(scenario: Scenario) -> tuple[Event, ...]:
     happened = [Event(at_s=0.0, what="zero", detail="")]
     happened += [Event(at_s=window.start_s, what="window", detail=window.name) for window in scenario.windows.spans()]
-    for window in model.faults:
-        fault = scenario.faults[window.index]
+    for fault in scenario.faults:
+        window = scenario.windows.named(fault.at)
+        assert window is not None, "a scenario's faults lie in windows that have a length"
         name = f"{fault.kind} {fault.target}"
-        happened.append(Event(at_s=window.begin_s, what="injected", detail=name))
+        happened.append(Event(at_s=window.start_s, what="injected", detail=name))
         happened.append(Event(at_s=window.end_s, what="healed", detail=name))
     happened.append(Event(at_s=scenario.windows.total_s, what="end", detail=""))
     return tuple(sorted(happened, key=lambda event: event.at_s))

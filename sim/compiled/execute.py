@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
@@ -12,13 +12,22 @@ from windtunnel.sim.compiled import agenda, kernel, queues, records
 from windtunnel.sim.compiled.lowering import grown, lower
 from windtunnel.sim.compiled.observation import Observation
 from windtunnel.sim.compiled.scaling import Scaling
-from windtunnel.sim.model2 import Model, Outcome
+from windtunnel.sim.model import Model, Outcome
 from windtunnel.spec.load import Schedule
 from windtunnel.spec.run import SAMPLES, SERIES, SPANS, WRITES
 
 ROOM = 1 << 16
 """How many records are kept before they are fetched."""
 NAMES = [outcome.name.lower() for outcome in Outcome]
+
+
+class Tables(NamedTuple):
+    """What an engine hands back, as of spec.run."""
+
+    samples: pa.Table
+    spans: pa.Table
+    writes: pa.Table
+    series: pa.Table
 
 
 class Compiled:
@@ -100,9 +109,9 @@ class Compiled:
         """Records of calls, in the order of their ends."""
         return np.concatenate(self._spans) if self._spans else np.zeros(0, records.SPAN)
 
-    def tables(self) -> tuple[pa.Table, pa.Table, pa.Table, pa.Table]:
+    def tables(self) -> Tables:
         """Samples, spans, writes, series, as of spec.run."""
-        return self._sample_table(), self._span_table(), WRITES.empty_table(), self.observation.table(SERIES)
+        return Tables(self._sample_table(), self._span_table(), WRITES.empty_table(), self.observation.table(SERIES))
 
     def _sample_table(self) -> pa.Table:
         rows = self.samples()
@@ -179,3 +188,10 @@ def _table(columns: dict[str, Any], schema: pa.Schema, n: int) -> pa.Table:
         else:
             arrays.append(pa.array(values, field.type, from_pandas=True))
     return pa.table(arrays, schema)
+
+
+def execute(model: Model) -> Tables:
+    """Run a model until the last request has ended, and keep every request and call."""
+    run = Compiled(model)
+    run.run()
+    return run.tables()

@@ -11,7 +11,7 @@ import numpy as np
 from windtunnel.sim.compiled import callers, line, records, sampling, strands, wires
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.draws import mix
-from windtunnel.sim.model2 import (
+from windtunnel.sim.model import (
     SUCCESSFUL,
     Adaptive,
     Choose,

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from windtunnel.sim.compiled import callers, processor
 from windtunnel.sim.compiled.world import World
-from windtunnel.sim.model2 import OUTSIDE, Adaptive, Model
+from windtunnel.sim.model import OUTSIDE, Adaptive, Model
 
 Reading = tuple[str, str, float, float]
 
@@ -83,9 +83,9 @@ class Observation:
         owners = [(station.host, station.name) for station in model.stations]
         owners += [(host, who) for host, who, _ in model.beside_s]
         total = dict.fromkeys(range(len(model.hosts)), 0.0)
-        for (host, who), share in zip(owners, spent.tolist(), strict=False):
+        for (host, who), share, ever in zip(owners, spent.tolist(), used.tolist(), strict=False):
             total[host] += share
-            if share > 0 or who in {name for _, name in owners}:
+            if ever > 0:
                 reading("cpu_share", who, share)
         for host, share in total.items():
             reading("cpu_share", "host" if len(model.hosts) == 1 else model.hosts[host], share)

@@ -7,7 +7,7 @@ from collections import deque
 
 from windtunnel.sim.compiled import agenda, processor, queues, records, strands
 from windtunnel.sim.compiled.world import World
-from windtunnel.sim.model2 import AutoscalePolicy, Model
+from windtunnel.sim.model import AutoscalePolicy, Model
 
 
 class Scaling:

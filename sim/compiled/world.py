@@ -52,8 +52,7 @@ if COMPILED:
     from llvmlite import ir
     from numba import from_dtype, types
     from numba.core.datamodel import models
-    from numba.core.typing import signature
-    from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global
+    from numba.core.typing.templates import AbstractTemplate, AttributeTemplate, infer_global, signature
     from numba.extending import (
         infer_getattr,
         lower_builtin,

@@ -8,7 +8,7 @@ from itertools import count
 import numpy as np
 
 from windtunnel.sim.draws import Draws, Purpose
-from windtunnel.sim.model2 import ClosedLoop
+from windtunnel.sim.model import ClosedLoop
 from windtunnel.spec.load import Load
 
 

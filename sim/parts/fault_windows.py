@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from windtunnel.sim.faults import outage as gone
 from windtunnel.sim.faults.passage import Facts
 from windtunnel.sim.faults.registry import imagined
-from windtunnel.sim.model2 import FaultWindow, Hop, Slow, Station, Wire
+from windtunnel.sim.model import FaultWindow, Hop, Slow, Station, Wire
 from windtunnel.sim.parts.outages import Outage
 from windtunnel.spec import fault as said
 from windtunnel.spec.scenario import Scenario

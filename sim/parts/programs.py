@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Literal
 
-from windtunnel.sim.model2 import Choose, Enqueue, Fork, Hop, Invoke, Outcome, Program, Repeat, Step
+from windtunnel.sim.model import Choose, Enqueue, Fork, Hop, Invoke, Outcome, Program, Repeat, Step
 from windtunnel.spec import architecture as drawn
 from windtunnel.spec.architecture import CLIENT, LLM, Architecture, Cache, Call, Component
 from windtunnel.spec.distribution import Constant, Distribution

@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from windtunnel.sim.faults.passage import Leg
-from windtunnel.sim.model2 import FaultWindow, Reign, Sick, Station, Wire
+from windtunnel.sim.model import FaultWindow, Reign, Sick, Station, Wire
 
 PROBE_BYTES = 200
 PROBE_TIMEOUT_S = 1.0

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
-from windtunnel.sim.model2 import Reign
+from windtunnel.sim.model import Reign
 from windtunnel.spec.architecture import Failover
 
 Spell = tuple[float, float]

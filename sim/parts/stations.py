@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from windtunnel.sim.model2 import (
+from windtunnel.sim.model import (
     Adaptive,
     AutoscalePolicy,
     CachePolicy,

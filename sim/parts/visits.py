@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from windtunnel.sim.draws import Draws, Purpose, at, mix
-from windtunnel.sim.model2 import (
+from windtunnel.sim.model import (
     CachePolicy,
     Choose,
     Enqueue,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from windtunnel.sim.model2 import SUCCESSFUL, Breaker, Ejection, Outcome, RetryBudget, Wire
+from windtunnel.sim.model import SUCCESSFUL, Breaker, Ejection, Outcome, RetryBudget, Wire
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.component import Gateway
 from windtunnel.spec.link import Link, Retries

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from windtunnel.sim.model2 import AutoscalePolicy
+from windtunnel.sim.model import AutoscalePolicy
 from windtunnel.sim.reference.clock import Rank
 
 if TYPE_CHECKING:

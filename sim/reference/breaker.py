@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from enum import Enum, auto
 
-from windtunnel.sim.model2 import Breaker
+from windtunnel.sim.model import Breaker
 from windtunnel.sim.reference.clock import Clock
 
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from windtunnel.sim.model2 import CachePolicy, Outcome
+from windtunnel.sim.model import CachePolicy, Outcome
 
 
 class Cache:

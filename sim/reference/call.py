@@ -9,7 +9,7 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Purpose, at
-from windtunnel.sim.model2 import SUCCESSFUL, Hop, Outcome
+from windtunnel.sim.model import SUCCESSFUL, Hop, Outcome
 from windtunnel.sim.reference.clock import Rank, Work
 from windtunnel.sim.reference.exchange import End, Exchange
 from windtunnel.sim.reference.recorder import Heard

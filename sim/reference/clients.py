@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from windtunnel.sim.draws import Purpose, at
-from windtunnel.sim.model2 import ClosedLoop
+from windtunnel.sim.model import ClosedLoop
 from windtunnel.sim.reference.call import Call
 from windtunnel.sim.reference.clock import Rank, Steps
 from windtunnel.sim.reference.request import Owed, Request, Strand

@@ -15,7 +15,7 @@ import simpy
 from simpy.core import SimTime
 from simpy.events import NORMAL, Event, EventPriority
 
-from windtunnel.sim.model2 import Outcome
+from windtunnel.sim.model import Outcome
 
 Steps = Generator[Event, Any, None]
 """What a strand does, from one wait to the next."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.model2 import CoDel
+from windtunnel.sim.model import CoDel
 
 
 class ControlledDelay:

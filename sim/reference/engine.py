@@ -13,7 +13,7 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Draws, Purpose
-from windtunnel.sim.model2 import OUTSIDE, FaultWindow, Model
+from windtunnel.sim.model import OUTSIDE, FaultWindow, Model
 from windtunnel.sim.reference.autoscaler import Autoscaler
 from windtunnel.sim.reference.clients import OpenLoop, Users
 from windtunnel.sim.reference.clock import Clock, Rank, Steps, Work

@@ -16,7 +16,7 @@ from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Purpose, at
 from windtunnel.sim.faults.passage import Leg, Passage
-from windtunnel.sim.model2 import OUTSIDE, SUCCESSFUL, FaultWindow, Hop, Outcome
+from windtunnel.sim.model import OUTSIDE, SUCCESSFUL, FaultWindow, Hop, Outcome
 from windtunnel.sim.reference.clock import Rank, Steps
 from windtunnel.sim.reference.recorder import Heard, Span, word
 from windtunnel.sim.reference.request import Strand

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from windtunnel.sim.model2 import FaultWindow
+from windtunnel.sim.model import FaultWindow
 from windtunnel.sim.reference.clock import Rank
 
 if TYPE_CHECKING:

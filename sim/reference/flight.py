@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from simpy.events import Event
 
-from windtunnel.sim.model2 import Outcome
+from windtunnel.sim.model import Outcome
 from windtunnel.sim.reference.clock import Clock
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from windtunnel.sim.model2 import OUTSIDE
+from windtunnel.sim.model import OUTSIDE
 from windtunnel.sim.reference.balance import choose
 from windtunnel.sim.reference.breaker import CircuitBreaker
 from windtunnel.sim.reference.pool import Pool

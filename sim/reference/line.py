@@ -9,7 +9,7 @@ from typing import Protocol
 
 from simpy.events import Event
 
-from windtunnel.sim.model2 import Adaptive, CoDel, Station, WaitLimit
+from windtunnel.sim.model import Adaptive, CoDel, Station, WaitLimit
 from windtunnel.sim.reference.clock import Clock, Rank, Steps
 from windtunnel.sim.reference.codel import ControlledDelay
 from windtunnel.sim.reference.request import Request

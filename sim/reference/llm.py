@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Purpose, at
-from windtunnel.sim.model2 import LLMPolicy
+from windtunnel.sim.model import LLMPolicy
 from windtunnel.sim.reference.bucket import Bucket
 from windtunnel.sim.reference.clock import Rank, Steps
 from windtunnel.spec.distribution import Distribution

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from windtunnel.sim.model2 import Adaptive, Outcome
+from windtunnel.sim.model import Adaptive, Outcome
 from windtunnel.sim.reference.breaker import State
 from windtunnel.sim.reference.clock import Rank
 from windtunnel.sim.reference.recorder import Reading, word
@@ -95,7 +95,8 @@ class Observation:
             share = (used_s - before_s) / model.scrape_s
             self._used_s[host, who] = used_s
             total[host] += share
-            self._reads("cpu_share", who, share)
+            if used_s > 0:
+                self._reads("cpu_share", who, share)
         for host, share in total.items():
             whole = "host" if len(model.hosts) == 1 else model.hosts[host]  # as a measured run calls its one machine
             self._reads("cpu_share", whole, share)

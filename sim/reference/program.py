@@ -8,7 +8,7 @@ from simpy.events import Process
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Purpose, at, mix
-from windtunnel.sim.model2 import SUCCESSFUL, Choose, Enqueue, Fork, Invoke, Outcome, Program, Repeat
+from windtunnel.sim.model import SUCCESSFUL, Choose, Enqueue, Fork, Invoke, Outcome, Program, Repeat
 from windtunnel.sim.reference.call import Call
 from windtunnel.sim.reference.clock import Steps, Work
 from windtunnel.sim.reference.flight import Flight

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from windtunnel.sim.model2 import SUCCESSFUL, Outcome
+from windtunnel.sim.model import SUCCESSFUL, Outcome
 from windtunnel.spec.run import SAMPLES, SERIES, SPANS, WRITES
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.model2 import Adaptive, Station
+from windtunnel.sim.model import Adaptive, Station
 from windtunnel.sim.reference.batch import Batch
 from windtunnel.sim.reference.cache import Cache
 from windtunnel.sim.reference.clock import Clock

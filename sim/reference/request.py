@@ -6,7 +6,7 @@ from collections.abc import Hashable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from windtunnel.sim.model2 import Outcome
+from windtunnel.sim.model import Outcome
 
 if TYPE_CHECKING:
     from windtunnel.sim.reference.exchange import Exchange

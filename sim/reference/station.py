@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Purpose
-from windtunnel.sim.model2 import OUTSIDE, SUCCESSFUL, Outcome
+from windtunnel.sim.model import OUTSIDE, SUCCESSFUL, Outcome
 from windtunnel.sim.reference import program
 from windtunnel.sim.reference.bucket import Bucket
 from windtunnel.sim.reference.clock import Rank, Steps, Work

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from simpy.events import Event
 
 from windtunnel.sim.draws import mix
-from windtunnel.sim.model2 import Outcome, Program, QueuePolicy
+from windtunnel.sim.model import Outcome, Program, QueuePolicy
 from windtunnel.sim.reference import program
 from windtunnel.sim.reference.clock import Rank, Steps
 from windtunnel.sim.reference.request import Request, Strand

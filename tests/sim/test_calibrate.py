@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
 
-from tests.sim.test_simulate import BUILT, KNOWN, SAID
+from tests.sim.test_forecast import BUILT, KNOWN, SAID
 from tests.sim.worlds import architecture, forecast, parameters, scenario, service, times
 from windtunnel.sim.calibrate import calibrate
 from windtunnel.spec.parameters import Parameters

@@ -11,7 +11,7 @@ import pytest
 from tests.sim.worlds import ONE_HOST, architecture, llm, parameters, scenario, service, times
 from windtunnel.harness import catalogue
 from windtunnel.sim.compiler import compile_model
-from windtunnel.sim.model2 import Invoke, Model, Outcome
+from windtunnel.sim.model import Invoke, Model, Outcome
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.load import schedule

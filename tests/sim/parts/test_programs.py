@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sim.parts.worlds import call, compiled, drawn, link, ms
-from windtunnel.sim.model2 import Choose, Enqueue, Fork, Hop, Invoke, Model, Outcome, Program, Repeat
+from windtunnel.sim.model import Choose, Enqueue, Fork, Hop, Invoke, Model, Outcome, Program, Repeat
 from windtunnel.sim.parts.programs import ANY_NUMBER_OF_TIMES
 
 COMPONENTS: dict[str, dict[str, Any]] = {

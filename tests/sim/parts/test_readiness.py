@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sim.parts.worlds import call, compiled, drawn, link
-from windtunnel.sim.model2 import Model
+from windtunnel.sim.model import Model
 
 APP = [call("db"), {"call": "llm"}]
 ONE = {"kind": "constant", "value": 1}

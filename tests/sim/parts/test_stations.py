@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sim.parts.worlds import call, compiled, drawn, link, ms, one
-from windtunnel.sim.model2 import (
+from windtunnel.sim.model import (
     Adaptive,
     AutoscalePolicy,
     CachePolicy,

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from tests.sim.parts.worlds import call, compiled, drawn, link, ms
-from windtunnel.sim.model2 import Model
+from windtunnel.sim.model import Model
 from windtunnel.sim.parts.visits import count_visits
 
 COMPONENTS: dict[str, dict[str, Any]] = {

@@ -6,7 +6,7 @@ from typing import Any
 
 from tests.sim.worlds import ONE_HOST, scenario
 from windtunnel.sim.compiler import compile_model
-from windtunnel.sim.model2 import Model, Station, Wire
+from windtunnel.sim.model import Model, Station, Wire
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.sim.reference.worlds import World, run, series, spans
-from windtunnel.sim.model2 import OUTSIDE, AutoscalePolicy, Model
+from windtunnel.sim.model import OUTSIDE, AutoscalePolicy, Model
 
 TARGET: dict[str, Any] = {"target": 2.0, "steps": (), "below": -1.0, "remove": 0}
 STEPS: dict[str, Any] = {"target": None, "steps": ((3.0, 1), (6.0, 3)), "below": 1.0, "remove": 1}

@@ -9,7 +9,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, outcomes, run, series, spans
 from windtunnel.sim.draws import Draws, Purpose, mix
-from windtunnel.sim.model2 import OUTSIDE, Ejection, Reign, Sick, Slow
+from windtunnel.sim.model import OUTSIDE, Ejection, Reign, Sick, Slow
 from windtunnel.spec.distribution import Constant
 
 

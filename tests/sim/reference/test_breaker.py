@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series
-from windtunnel.sim.model2 import OUTSIDE, Breaker, Slow
+from windtunnel.sim.model import OUTSIDE, Breaker, Slow
 from windtunnel.sim.reference.breaker import CircuitBreaker, State
 from windtunnel.sim.reference.clock import Clock, Rank
 

@@ -7,7 +7,7 @@ from typing import Any
 from tests.sim.reference.worlds import World, run, series, spans
 from windtunnel.sim.draws import Draws, Purpose
 from windtunnel.sim.faults.registry import imagined
-from windtunnel.sim.model2 import OUTSIDE, CachePolicy, FaultWindow, Model, Outcome
+from windtunnel.sim.model import OUTSIDE, CachePolicy, FaultWindow, Model, Outcome
 from windtunnel.spec.fault import Outage
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series, spans
 from windtunnel.sim.draws import Draws, Purpose
-from windtunnel.sim.model2 import OUTSIDE, Breaker, Invoke, LLMPolicy, Outcome, RetryBudget, Slow
+from windtunnel.sim.model import OUTSIDE, Breaker, Invoke, LLMPolicy, Outcome, RetryBudget, Slow
 from windtunnel.sim.reference.recorder import Tables
 
 

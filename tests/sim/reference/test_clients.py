@@ -7,7 +7,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, run
 from windtunnel.sim.draws import Draws, Purpose, at
-from windtunnel.sim.model2 import OUTSIDE, ClosedLoop, Model
+from windtunnel.sim.model import OUTSIDE, ClosedLoop, Model
 from windtunnel.spec.distribution import Constant, Exponential
 
 

@@ -15,7 +15,7 @@ def says(seen: list[str], name: str) -> Callable[[Event], None]:
 
 
 def test_timers_of_one_instant_go_by_rank_request_attempt_and_setting() -> None:
-    clock, seen = Clock(), []
+    clock, seen = Clock(), list[str]()
     for name, rank, request, attempt in [
         ("look", Rank.OBSERVATION, -1, 0),
         ("arrival", Rank.ARRIVAL, 0, 0),

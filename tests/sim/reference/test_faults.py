@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series, spans
 from windtunnel.sim.faults.registry import imagined
-from windtunnel.sim.model2 import OUTSIDE, FaultWindow
+from windtunnel.sim.model import OUTSIDE, FaultWindow
 from windtunnel.spec.fault import Bandwidth, Blackhole, Latency, Outage
 
 OUTAGE = Outage(kind="outage", target="client->app", at="during")

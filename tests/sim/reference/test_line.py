@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series, spans
-from windtunnel.sim.model2 import OUTSIDE, Adaptive, CoDel, WaitLimit
+from windtunnel.sim.model import OUTSIDE, Adaptive, CoDel, WaitLimit
 from windtunnel.sim.reference.codel import ControlledDelay
 from windtunnel.sim.reference.recorder import Tables
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series, spans
 from windtunnel.sim.draws import Draws, Purpose
-from windtunnel.sim.model2 import OUTSIDE, LLMPolicy, Model, Slow
+from windtunnel.sim.model import OUTSIDE, LLMPolicy, Model, Slow
 from windtunnel.spec.distribution import Uniform
 
 PACE: dict[str, Any] = {"first_token_ms": 100, "token_ms": 10, "output_tokens": 11, "streams": True}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.sim.reference.worlds import World, run, series
-from windtunnel.sim.model2 import OUTSIDE
+from windtunnel.sim.model import OUTSIDE
 
 
 def test_counters_count_from_the_start_and_gauges_show_the_moment() -> None:

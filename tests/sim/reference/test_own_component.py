@@ -14,7 +14,7 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, spans
-from windtunnel.sim.model2 import OUTSIDE, Choose
+from windtunnel.sim.model import OUTSIDE, Choose
 from windtunnel.sim.reference.engine import Engine
 from windtunnel.sim.reference.exchange import Exchange
 

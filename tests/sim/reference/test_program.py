@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, spans
 from windtunnel.sim.draws import Draws, Purpose, at, mix
-from windtunnel.sim.model2 import OUTSIDE, CachePolicy, Choose, Fork, Invoke, Outcome, Repeat, Slow
+from windtunnel.sim.model import OUTSIDE, CachePolicy, Choose, Fork, Invoke, Outcome, Repeat, Slow
 from windtunnel.spec.distribution import Uniform
 
 FAILS_MS = 1000.0

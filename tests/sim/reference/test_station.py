@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series, spans
 from windtunnel.sim.draws import Draws, Purpose
-from windtunnel.sim.model2 import OUTSIDE, Slow, TokenBucket
+from windtunnel.sim.model import OUTSIDE, Slow, TokenBucket
 from windtunnel.spec.distribution import Exponential
 from windtunnel.spec.parameters import Warmth
 

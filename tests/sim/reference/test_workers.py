@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.reference.worlds import World, answer_ms, outcomes, run, series, spans
 from windtunnel.sim.draws import Draws, Purpose, at, mix
-from windtunnel.sim.model2 import OUTSIDE, AutoscalePolicy, Enqueue, Invoke, Model, QueuePolicy, Slow
+from windtunnel.sim.model import OUTSIDE, AutoscalePolicy, Enqueue, Invoke, Model, QueuePolicy, Slow
 from windtunnel.spec.distribution import Uniform
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from windtunnel.sim.model2 import OUTSIDE, SUCCESSFUL, Hop, Invoke, Model, Outcome, Program, Station, Wire
+from windtunnel.sim.model import OUTSIDE, SUCCESSFUL, Hop, Invoke, Model, Outcome, Program, Station, Wire
 from windtunnel.sim.reference.component import Component
 from windtunnel.sim.reference.engine import execute
 from windtunnel.sim.reference.recorder import Tables
