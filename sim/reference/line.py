@@ -33,7 +33,7 @@ class Place:
         """Happens with True when it is ours, with False when we are turned away."""
         self.arrived_s = clock.now
         self.admitted_s: float | None = None
-        """For the first time, where it was preempted later."""
+        """When its holder went on with it; for the first time, where it was preempted later."""
         self.held = False
         self.due_s = math.inf
         """When the holder's own work is done, while it is in the timer of that."""
@@ -111,8 +111,7 @@ class Line:
         """Give a place back, after a visit that went well or not; whoever waits has it."""
         adaptive = self._adaptive
         if adaptive is not None:
-            assert place.admitted_s is not None, "who holds a place was admitted"
-            if well and self._clock.now - place.admitted_s <= adaptive.latency_s:
+            if well and place.admitted_s is not None and self._clock.now - place.admitted_s <= adaptive.latency_s:
                 self.limit = min(adaptive.maximum, self.limit + 1.0 / self.limit)
             else:
                 self.limit = max(adaptive.minimum, self.limit * adaptive.backoff)
@@ -130,8 +129,6 @@ class Line:
     def _admit(self, place: Place) -> None:
         self.in_use += 1
         place.held = True
-        if place.admitted_s is None:
-            place.admitted_s = self._clock.now
 
     def _wait(self, place: Place) -> None:
         if self._station.discipline == "fifo":

@@ -61,6 +61,9 @@ class Station:
         replica.arrives()
         try:
             outcome = self._turns_away(exchange, replica)
+            if exchange.outcome is not None:  # ended by the crash that it has caused, or just before it came
+                yield exchange.cancelled
+                raise Interrupt(None)
             if outcome is None:
                 outcome = yield from self._visit(exchange, replica)
         except Interrupt:
@@ -110,9 +113,6 @@ class Station:
         return None
 
     def _visit(self, exchange: Exchange, replica: Replica) -> Work:
-        if exchange.outcome is not None:  # by the crash that it has caused, or just before it came
-            yield exchange.cancelled
-            raise Interrupt(None)
         if replica.line is not None:
             place = exchange.place = replica.line.enter(exchange.request.priority)
             if place is None:
@@ -121,6 +121,7 @@ class Station:
                 granted = yield place.told
                 if not granted:
                     return Outcome.REJECTED
+            place.admitted_s = self._engine.clock.now
         if self._own is not None:
             outcome = Outcome[(yield from self._own.serve(self._engine, exchange)).upper()]
         else:
