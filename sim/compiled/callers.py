@@ -106,7 +106,7 @@ def _weight(w: World, prompt, r):
     return based(based(w.g[0].root, prompt), r)
 
 
-@jit
+@hot
 def choose(w: World, hop, lane, base, attempt, prompt):
     """The callee's replica."""
     h = w.hops[hop]

@@ -5,12 +5,12 @@ from __future__ import annotations
 import math
 
 from windtunnel.sim.compiled.agenda import main_timer, take_back
-from windtunnel.sim.compiled.jit import jit
+from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.records import CLIENT, ENDED, FREE, MISS
 from windtunnel.sim.compiled.world import World
 
 
-@jit
+@hot
 def born(w: World, kind, phase):
     """A frame from the free list. The kernel has seen to it that there is one."""
     g = w.g[0]
@@ -21,6 +21,11 @@ def born(w: World, kind, phase):
     x.kind = kind
     x.phase = phase
     x.marks = 0
+    x.arrived = -1.0
+    x.heard = -1.0
+    x.left = -1.0
+    x.decoded = -1.0
+    x.wait = -1.0
     x.q_next = -1
     x.q_prev = -1
     x.c_child0 = -1
@@ -29,13 +34,9 @@ def born(w: World, kind, phase):
     x.cut = -1
     x.owed = -1
     x.f_first = -1
-    x.arrived = -1.0
-    x.heard = -1.0
-    x.left = -1.0
-    x.decoded = -1.0
-    x.wait = -1.0
-    x.retry_after = 0.0
     x.tokens = -1
+    x.listed = 0
+    x.retry_after = 0.0
     return f
 
 
@@ -58,6 +59,24 @@ def gone(w: World, f):
     g.live -= 1
 
 
+@hot
+def ended(w: World, f):
+    """``gone``, for a strand that has come to its end by itself: of its timers only a first token's or a cut's is set."""
+    g = w.g[0]
+    x = w.frames[f]
+    x.stamp += 1
+    x.phase = FREE
+    x.kind = -1
+    if x.left >= 0:
+        take_back(w, main_timer(w, f) + 1)
+    if x.cut >= 0:
+        take_back(w, main_timer(w, f) + 2)
+        _forget_cuts(w, f)
+    x.q_next = g.free
+    g.free = f
+    g.live -= 1
+
+
 @jit
 def _forget_cuts(w: World, f):
     g = w.g[0]
@@ -67,6 +86,23 @@ def _forget_cuts(w: World, f):
         x.cut = w.cuts[node].next
         w.cuts[node].next = g.cuts_free
         g.cuts_free = node
+
+
+@hot
+def hand_on(w: World, f, c):
+    """What a frame hands on to one that works for it."""
+    p = w.frames[f]
+    x = w.frames[c]
+    salt, request, root, prio = p.salt, p.request, p.root, p.prio
+    tenant, prompt, given_in, given_out = p.tenant, p.prompt, p.given_in, p.given_out
+    x.salt = salt
+    x.request = request
+    x.root = root
+    x.prio = prio
+    x.tenant = tenant
+    x.prompt = prompt
+    x.given_in = given_in
+    x.given_out = given_out
 
 
 @jit

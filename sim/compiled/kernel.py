@@ -206,9 +206,9 @@ def _besides(w: World, f, which):
 
 @jit
 def _short_of_room(w: World):
-    """Whether memory is needed (GROW) or records have to be fetched (DRAIN) before anything else; 0: no."""
+    """Whether memory besides frames is needed (GROW) or records have to be fetched (DRAIN) before anything else; 0: no."""
     g = w.g[0]
-    if g.room - g.live < 64 or g.threads_free < 0 or w.sources[g.threads_free].next < 0:
+    if g.threads_free < 0 or w.sources[g.threads_free].next < 0:
         return GROW
     if g.messages_free < 0 or w.messages[g.messages_free].next < 0:
         return GROW
@@ -237,9 +237,12 @@ def advance(w: World):
                 continue
             phase = e.phase
         else:
-            reason = _short_of_room(w)
-            if reason:
-                return reason
+            if g.live + 64 > g.room:
+                return GROW
+            if g.watch:
+                reason = _short_of_room(w)
+                if reason:
+                    return reason
             fill(w)
             first = w.heap[0]
             if g.chunk < g.chunk_n and (

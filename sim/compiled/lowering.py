@@ -206,6 +206,7 @@ def lower(model: Model, *, samples: int, spans: int) -> World:
     known.happenings = len(happenings)
     known.ring, known.room = 8 * FRAMES - 1, FRAMES
     known.samples_room, known.spans_room = samples, spans
+    known.watch = int(samples + spans > 0 or _uses_more(model))
     known.flows, known.links = len(model.flows), len(model.wires)
     distributions = zeros(records.DISTRIBUTION, max(1, len(low.distributions)))
     for n, row in enumerate(low.distributions):
@@ -253,6 +254,11 @@ def lower(model: Model, *, samples: int, spans: int) -> World:
         arrivals=zeros(records.ARRIVING, 0),
         entries=entries,
     )
+
+
+def _uses_more(model: Model) -> bool:
+    """Whether anything but frames is taken and given back: threads for single jobs, messages."""
+    return bool(model.beside_s) or any(s.queue or s.cpu_s > 0 for s in model.stations)
 
 
 def _free(array: Any) -> Any:

@@ -90,21 +90,29 @@ def _many(kind: str, names: str) -> list[tuple[str, str]]:
 
 
 FRAME = record(
-    ("salt", "u8"),
-    *_many("i8", "request rkey order attempt c_attempt"),
-    *_many("f8", "began limit deadline arrived admitted due"),
-    *_many(
-        "i4",
-        "kind phase stamp marks root parent hop wire lane callee inst caller_rep outcome pc prio "
-        "lim_prev lim_next up_prev up_next q_prev q_next tenant prompt within given_in given_out",
-    ),
-    *_many("f8", "c_deadline c_prev c_retry_after"),
-    *_many("i4", "c_hop c_tries c_child0 c_child1 c_won c_got c_passed c_last"),
-    *_many("i8", "limit_order"),
-    *_many("f8", "wait heard decoded left spread retry_after target half"),
-    *_many("i4", "tokens c_tokens c_under_way first_phase flight cut thread flow listed"),
-    *_many("f8", "c_heard intended written"),
-    *_many("i4", "f_need f_good f_left f_got f_first f_decided owed place epoch"),
+    # handed on from caller to callee, in one piece
+    *_many("u8", "salt"),
+    *_many("i8", "request"),
+    *_many("i4", "root prio tenant prompt given_in given_out"),
+    # empty at birth, in one piece
+    *_many("f8", "arrived heard left decoded wait"),
+    *_many("i4", "q_next q_prev c_child0 c_child1 flight cut owed f_first tokens listed"),
+    *_many("f8", "retry_after"),
+    # an exchange
+    *_many("i4", "kind phase stamp marks"),
+    *_many("i4", "parent within hop wire lane caller_rep callee inst"),
+    *_many("i8", "attempt rkey limit_order"),
+    *_many("f8", "began limit deadline admitted due"),
+    *_many("i4", "outcome pc lim_prev lim_next up_prev up_next"),
+    # as a caller
+    *_many("f8", "c_deadline c_prev c_retry_after c_heard"),
+    *_many("i8", "c_attempt"),
+    *_many("i4", "c_hop c_tries c_won c_got c_passed c_under_way c_tokens c_last"),
+    # seldom
+    *_many("f8", "target half spread intended written"),
+    *_many("i8", "order"),
+    *_many("i4", "first_phase thread flow place epoch window"),
+    *_many("i4", "f_need f_good f_left f_got f_decided"),
 )
 
 HOP = record(
@@ -220,7 +228,7 @@ GLOBAL = record(
     *_many("i8", "samples spans owed_free flights_free cuts_free messages_free live_messages ended"),
     *_many("i8", "record_samples record_spans sketches tracks closed joins users reason source beside besides loops"),
     *_many("i8", "requests ok errors_timeout errors_error errors_rejected errors_open prompts happening happenings"),
-    *_many("i8", "think tenants ring room samples_room spans_room flows links"),
+    *_many("i8", "think tenants ring room samples_room spans_room flows links watch"),
     *_many("f8", "duration latency_sum latency_square"),
 )
 

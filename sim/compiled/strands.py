@@ -11,8 +11,8 @@ import math
 
 from windtunnel.sim.compiled import batch, caches, callers, line, processor, queues, wires
 from windtunnel.sim.compiled.agenda import main_timer, set_at, set_timer, take_back, then, then_cancel
-from windtunnel.sim.compiled.frames import born, client_span, gone, root_of, server_span, tokens_heard
-from windtunnel.sim.compiled.jit import jit
+from windtunnel.sim.compiled.frames import born, client_span, ended, gone, hand_on, root_of, server_span, tokens_heard
+from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.records import (
     AGAIN,
     ANSWERED,
@@ -181,7 +181,7 @@ def alarm(w: World, wire):
 # Exchanges
 
 
-@jit
+@hot
 def start(w: World, f, hop, attempt):
     """An exchange begins; it goes on from START."""
     g = w.g[0]
@@ -192,14 +192,7 @@ def start(w: World, f, hop, attempt):
     c = born(w, EXCHANGE, START)
     x = w.frames[c]
     x.parent = f
-    x.root = p.root
-    x.salt = p.salt
-    x.request = p.request
-    x.prio = p.prio
-    x.tenant = p.tenant
-    x.prompt = p.prompt
-    x.given_in = p.given_in
-    x.given_out = p.given_out
+    hand_on(w, f, c)
     x.within = c
     x.hop = hop
     x.wire = wire
@@ -215,7 +208,6 @@ def start(w: World, f, hop, attempt):
     limit = min(g.now + link.timeout, p.c_deadline)
     x.limit = limit
     x.deadline = limit if link.propagates else math.inf
-    x.listed = 0
     if limit < math.inf:
         g.order += 1
         x.limit_order = g.order
@@ -245,27 +237,23 @@ def start(w: World, f, hop, attempt):
 
 
 @jit
-def end(w: World, f, outcome, how):
-    """An exchange ends for its caller; only the first end counts. True: its caller waits, and is told by whoever asks.
+def hedge(w: World, f):
+    """A second exchange for the same call."""
+    x = w.frames[f]
+    c = start(w, f, x.c_hop, x.c_attempt)
+    x.c_attempt += 1
+    then(w, c, START)
 
-    Of BY_ITSELF the caller of this function tells (it may go on with the waiting strand at once).
-    """
+
+@hot
+def over(w: World, f, outcome, cancelled):
+    """An exchange is over for its caller, who is told by whoever asks. The caller's frame, -1: nobody waits."""
     g = w.g[0]
     x = w.frames[f]
-    if x.marks & ENDED:
-        return False
     x.marks |= ENDED
     x.outcome = outcome
-    link = w.wires[x.wire]
-    zombie = how == BY_LIMIT and link.survives_timeout and x.arrived >= 0
-    if g.tracks and not zombie:
-        _leave_wire(w, f)
-    if link.counts:
-        w.pairs[w.lanes[x.lane].first_pair + x.callee].under_way -= 1
-        if how != BY_CALLER:
-            callers.note(w, f)
-        else:
-            callers.forget_probe(w, f)
+    if w.wires[x.wire].counts:
+        _counted(w, f, cancelled)
     if x.listed:
         _unlist_limit(w, f)
     elif x.limit < math.inf:
@@ -273,27 +261,48 @@ def end(w: World, f, outcome, how):
     if g.record_spans:
         client_span(w, f)
     p = x.parent
-    if p >= 0:
-        y = w.frames[p]
-        if y.c_child0 == f:
-            y.c_child0 = -1
-        else:
-            y.c_child1 = -1
-        y.c_under_way -= 1
-        if not y.c_won:
-            y.c_got = outcome
-            y.c_retry_after = x.retry_after if outcome == REJECTED else 0.0
-            y.c_heard = x.heard
-            y.c_tokens = tokens_heard(w, f) if x.tokens >= 0 else -1
-            if outcome <= MISS:
-                y.c_won = 1
-        x.parent = -1
-        if how == BY_ITSELF:
-            return True
-        if how != BY_CALLER:
-            then(w, p, ANSWERED)
-    if how == BY_ITSELF:
-        return False
+    if p < 0:
+        return -1
+    x.parent = -1
+    y = w.frames[p]
+    if y.c_child0 == f:
+        y.c_child0 = -1
+    else:
+        y.c_child1 = -1
+    y.c_under_way -= 1
+    if not y.c_won:
+        y.c_got = outcome
+        y.c_retry_after = x.retry_after if outcome == REJECTED else 0.0
+        y.c_heard = x.heard
+        y.c_tokens = tokens_heard(w, f) if x.tokens >= 0 else -1
+        y.c_won = outcome <= MISS
+    return p
+
+
+@jit
+def _counted(w: World, f, cancelled):
+    x = w.frames[f]
+    w.pairs[w.lanes[x.lane].first_pair + x.callee].under_way -= 1
+    if cancelled:
+        callers.forget_probe(w, f)
+    else:
+        callers.note(w, f)
+
+
+@jit
+def end(w: World, f, outcome, how):
+    """An exchange ends before its strand has come to its end; only the first end counts."""
+    g = w.g[0]
+    x = w.frames[f]
+    if x.marks & ENDED:
+        return
+    link = w.wires[x.wire]
+    zombie = how == BY_LIMIT and link.survives_timeout and x.arrived >= 0
+    if g.tracks and not zombie:
+        _leave_wire(w, f)
+    p = over(w, f, outcome, how == BY_CALLER)
+    if p >= 0 and how != BY_CALLER:
+        then(w, p, ANSWERED)
     if zombie:
         x.marks |= ZOMBIE
         until = _connection_until(w, f)
@@ -301,9 +310,8 @@ def end(w: World, f, outcome, how):
             set_timer(w, main_timer(w, f) + 3, until, FAULT | NOBODY)
         else:
             disconnect(w, f)
-    else:
+    elif how != BY_ITSELF:
         then_cancel(w, f)
-    return False
 
 
 @jit
@@ -354,7 +362,7 @@ def _leave_pool(w: World, f):
     n.waiting -= 1
 
 
-@jit
+@hot
 def release(w: World, f, outcome):
     """The callee is through with it: its place goes to the next, and its span is written."""
     x = w.frames[f]
@@ -454,7 +462,7 @@ def first_timer(w: World, f):
     first_token(w, within, tokens, spread)
 
 
-@jit
+@hot
 def _half_link(w: World, f):
     x = w.frames[f]
     h = w.hops[x.hop]
@@ -592,15 +600,8 @@ def fork(w: World, f, op):
         b = born(w, BRANCH, PROGRAM)
         x = w.frames[b]
         x.parent = f
-        x.root = p.root
+        hand_on(w, f, b)
         x.within = p.within
-        x.salt = p.salt
-        x.request = p.request
-        x.prio = p.prio
-        x.tenant = p.tenant
-        x.prompt = p.prompt
-        x.given_in = p.given_in
-        x.given_out = p.given_out
         x.callee = p.callee
         x.inst = p.inst
         x.deadline = p.deadline
@@ -824,9 +825,8 @@ def go(w: World, f, phase):
     g = w.g[0]
     outcome = OK
     while True:
-        x = w.frames[f]
-
         if phase == START:
+            x = w.frames[f]
             link = w.wires[x.wire]
             if link.pool >= 0 and link.caller >= 0:
                 n = w.lanes[x.lane]
@@ -850,7 +850,8 @@ def go(w: World, f, phase):
                     return
             phase = POOLED
 
-        elif phase == POOLED:  # it has a connection
+        if phase == POOLED:  # it has a connection
+            x = w.frames[f]
             if x.phase == POOL:
                 if w.positions[main_timer(w, f)] >= 0:
                     take_back(w, main_timer(w, f))
@@ -867,7 +868,8 @@ def go(w: World, f, phase):
                     return
             phase = LEG_OUT
 
-        elif phase == LEG_OUT:
+        if phase == LEG_OUT:
+            x = w.frames[f]
             x.marks &= ~HELD
             half = _half_link(w, f)
             if half > 0:
@@ -876,7 +878,8 @@ def go(w: World, f, phase):
                 return
             phase = LINK_OUT
 
-        elif phase == LINK_OUT:  # it arrives
+        if phase == LINK_OUT:  # it arrives
+            x = w.frames[f]
             n = w.instances[x.inst]
             station = w.stations[n.station]
             x.arrived = g.now
@@ -914,7 +917,8 @@ def go(w: World, f, phase):
                         return
             phase = GRANTED
 
-        elif phase == GRANTED:  # it has a place
+        if phase == GRANTED:  # it has a place
+            x = w.frames[f]
             n = w.instances[x.inst]
             station = w.stations[n.station]
             h = w.hops[x.hop]
@@ -946,7 +950,8 @@ def go(w: World, f, phase):
                 return
             phase = COMPUTING
 
-        elif phase == COMPUTING:  # its processor work is done
+        if phase == COMPUTING:  # its processor work is done
+            x = w.frames[f]
             if x.kind == BURN:
                 phase = BURNING
                 continue
@@ -965,12 +970,14 @@ def go(w: World, f, phase):
                 return
             phase = WORKED
 
-        elif phase == WAITING:  # its own work's timer has come
+        if phase == WAITING:  # its own work's timer has come
+            x = w.frames[f]
             if w.stations[w.instances[x.inst].station].discipline == line.PREEMPTIVE and x.marks & HAS_SLOT:
                 line.stop_holding(w, f, x.inst)
             phase = WORKED
 
-        elif phase == WORKED:  # own work is done
+        if phase == WORKED:  # own work is done
+            x = w.frames[f]
             if x.marks & WARMED:
                 cool(w, f)
                 h = w.hops[x.hop]
@@ -984,7 +991,8 @@ def go(w: World, f, phase):
                         return
             phase = TURNING
 
-        elif phase == TURNING:
+        if phase == TURNING:
+            x = w.frames[f]
             h = w.hops[x.hop]
             if h.llm:
                 station = w.stations[w.instances[x.inst].station]
@@ -1011,7 +1019,8 @@ def go(w: World, f, phase):
                 return
             phase = PROGRAM
 
-        elif phase == PREFILL:
+        if phase == PREFILL:
+            x = w.frames[f]
             x.decoded = g.now
             w.stations[w.instances[x.inst].station].tokens_out += x.c_tokens
             first_token(w, f, x.c_tokens, x.half)
@@ -1020,10 +1029,12 @@ def go(w: World, f, phase):
             set_timer(w, main_timer(w, f), x.due + x.half, DEPARTURE | x.rkey)
             return
 
-        elif phase == DECODE:
+        if phase == DECODE:
+            x = w.frames[f]
             phase = PROGRAM
 
-        elif phase == BATCH_PREFILL:
+        if phase == BATCH_PREFILL:
+            x = w.frames[f]
             x.decoded = g.now
             w.stations[w.instances[x.inst].station].tokens_out += x.c_tokens
             first_token(w, f, x.c_tokens, x.half * batch.factor(w, x.inst))
@@ -1034,11 +1045,20 @@ def go(w: World, f, phase):
                 return
             phase = BATCH_DECODE
 
-        elif phase == BATCH_DECODE:
+        if phase == BATCH_DECODE:
+            x = w.frames[f]
             batch.leave(w, f, x.inst)
             phase = PROGRAM
 
-        elif phase == PROGRAM:
+        if phase == REFUSED:
+            x = w.frames[f]
+            if w.stations[w.instances[x.inst].station].used:
+                integrate(w, x.inst)
+            outcome = REJECTED
+            phase = SERVED
+
+        if phase == PROGRAM:
+            x = w.frames[f]
             if x.kind == EXCHANGE and x.phase != PROGRAM:
                 x.phase = PROGRAM
                 x.pc = w.hops[x.hop].program
@@ -1071,66 +1091,96 @@ def go(w: World, f, phase):
                     outcome = REJECTED
                     phase = PROGRAM_ENDS
 
-        elif phase == INVOKING:  # a call begins
-            hop = w.operations[x.pc].a
-            link = w.wires[w.hops[hop].wire]
-            x.c_hop = hop
-            x.c_attempt = 0
-            x.c_tries = 0
-            x.c_prev = link.backoff
-            x.c_passed = 0
-            x.c_heard = -1.0
-            x.c_tokens = -1
-            x.c_under_way = 0
-            x.c_child0 = -1
-            x.c_child1 = -1
-            x.c_deadline = min(g.now + link.deadline, x.deadline)
-            link.calls += 1
-            if link.budget_ratio > 0:
-                n = w.lanes[link.first_lane + x.callee]
-                n.budget = min(link.budget_burst, n.budget + link.budget_ratio)
-            phase = BACKING_OFF
+        if phase == PROGRAM_ENDS:  # a program has ended
+            x = w.frames[f]
+            if x.flight >= 0:
+                caches.land(w, f, False)
+            if x.kind == BRANCH:
+                branch_ends(w, f, outcome)
+                return
+            if x.kind == MESSAGE:
+                queues.finished(w, f, outcome == OK)
+                return
+            if outcome == OK:
+                h = w.hops[x.hop]
+                if h.role != 0:
+                    outcome = caches.look_up_or_store(w, f)
+                if h.reads or w.stations[h.callee].lag >= 0:
+                    caches.stale(w, f)
+                if h.streams:
+                    first_token(w, f, 1, 0.0)
+            phase = SERVED
 
-        elif phase == BACKING_OFF:  # an attempt begins
+        if phase == SERVED:  # the callee is through: the answer leaves
+            x = w.frames[f]
+            x.outcome = outcome
+            x.phase = LINK_BACK
+            release(w, f, outcome)
+            if x.marks & ENDED:
+                if x.marks & ZOMBIE:
+                    if g.tracks:
+                        _leave_wire(w, f)
+                    if x.marks & HAS_CONNECTION:
+                        x.phase = LINGERING
+                        set_timer(w, main_timer(w, f), _connection_until(w, f), FAULT | NOBODY)
+                    else:
+                        gone(w, f)
+                return  # else it was cancelled, and that is on its way
+            if w.wires[x.wire].active_faults:
+                from_s = g.now if x.left < 0 else x.left
+                size, pieces, spread_ms = wires.answer(w, f, g.now - from_s)
+                one = wires.passes(w, f, wires.DOWN, size, pieces, spread_ms, from_s, -1)
+                if one[2] or one[3]:
+                    x.phase = LOST
+                    return
+                if one[1] > 0:
+                    x.phase = LEG_BACK
+                    x.marks |= HELD
+                    set_timer(w, main_timer(w, f), g.now + one[1] / 1000, DEPARTURE | x.rkey)
+                    return
+            phase = LEG_BACK
+
+        if phase == LEG_BACK:
+            x = w.frames[f]
+            x.marks &= ~HELD
+            half = _half_link(w, f)
+            if half > 0:
+                x.phase = LINK_BACK
+                set_timer(w, main_timer(w, f), g.now + half / 1000, DEPARTURE | x.rkey)
+                return
+            phase = LINK_BACK
+
+        if phase == LINK_BACK:  # the answer is there
+            x = w.frames[f]
+            p = x.parent
+            told = False
+            if not x.marks & ENDED:
+                if g.tracks:
+                    _leave_wire(w, f)
+                over(w, f, x.outcome, False)
+                told = p >= 0
+                if told and (g.fifo_n > 0 or (x.marks & HAS_CONNECTION and w.lanes[x.lane].waiting > 0)):
+                    then(w, p, ANSWERED)
+                    told = False
+            if x.marks & HAS_CONNECTION:
+                disconnect(w, f)
+            ended(w, f)
+            if not told:
+                return
+            f = p
+            phase = ANSWERED
+
+        if phase == CALLING:  # time to hedge
+            x = w.frames[f]
             h = w.hops[x.c_hop]
             link = w.wires[h.wire]
-            x.c_won = 0
-            x.c_retry_after = 0.0
-            x.c_heard = -1.0
-            x.c_tokens = -1
-            x.phase = CALLING
-            if x.deadline <= g.now:
-                x.c_got = TIMEOUT
-                phase = ANSWERED
-                continue
-            if link.probes > 0 and not callers.allows(w, h.wire, link.first_lane + x.callee):
-                x.c_got = OPEN
-                phase = ANSWERED
-                continue
-            c = start(w, f, x.c_hop, x.c_attempt)
-            x.c_attempt += 1
-            if link.hedges:
-                set_timer(w, main_timer(w, f), g.now + link.hedge, BACKOFF | (x.request + 1) << 8 | (x.c_attempt - 1))
-            if g.fifo_n > 0:
-                then(w, c, START)
-                return
-            f = c
-            phase = START
-
-        elif phase == CALLING:  # time to hedge
-            h = w.hops[x.c_hop]
-            link = w.wires[h.wire]
             if link.probes > 0 and not callers.allows(w, h.wire, link.first_lane + x.callee):
                 return
-            c = start(w, f, x.c_hop, x.c_attempt)
-            x.c_attempt += 1
-            if g.fifo_n > 0:
-                then(w, c, START)
-                return
-            f = c
-            phase = START
+            hedge(w, f)
+            return
 
-        elif phase == ANSWERED:  # an exchange has ended, or none was allowed
+        if phase == ANSWERED:  # an exchange has ended, or none was allowed
+            x = w.frames[f]
             h = w.hops[x.c_hop]
             link = w.wires[h.wire]
             if x.phase != CALLING or (x.c_under_way > 0 and not x.c_won):
@@ -1184,13 +1234,15 @@ def go(w: World, f, phase):
                 return
             phase = FOLLOWING
 
-        elif phase == LANDED:  # it waited for another's answer to the same question
+        if phase == LANDED:  # it waited for another's answer to the same question
+            x = w.frames[f]
             if x.c_got == HIT and x.within >= 0:
                 first_token(w, x.within, 1, 0.0)
             x.phase = PROGRAM
             phase = FOLLOWING
 
-        elif phase == FOLLOWING:  # what follows from the outcome
+        if phase == FOLLOWING:  # what follows from the outcome
+            x = w.frames[f]
             got = x.c_got
             x.c_last = got
             goes_on = w.targets[w.operations[x.pc].b + got]
@@ -1201,7 +1253,8 @@ def go(w: World, f, phase):
                 x.pc = w.operations[x.pc].next if goes_on == ON_NEXT else goes_on
                 phase = PROGRAM
 
-        elif phase == JOINED:
+        if phase == JOINED:
+            x = w.frames[f]
             cancel_branches(w, f)
             x.phase = PROGRAM
             if x.f_got != OK:
@@ -1211,116 +1264,87 @@ def go(w: World, f, phase):
                 x.pc = w.operations[x.pc].next
                 phase = PROGRAM
 
-        elif phase == PROGRAM_ENDS:  # a program has ended
-            if x.flight >= 0:
-                caches.land(w, f, False)
-            if x.kind == BRANCH:
-                branch_ends(w, f, outcome)
-                return
-            if x.kind == MESSAGE:
-                queues.finished(w, f, outcome == OK)
-                return
-            if outcome == OK:
-                h = w.hops[x.hop]
-                if h.role != 0:
-                    outcome = caches.look_up_or_store(w, f)
-                if h.reads or w.stations[h.callee].lag >= 0:
-                    caches.stale(w, f)
-                if h.streams:
-                    first_token(w, f, 1, 0.0)
-            phase = SERVED
-
-        elif phase == REFUSED:
-            if w.stations[w.instances[x.inst].station].used:
-                integrate(w, x.inst)
-            outcome = REJECTED
-            phase = SERVED
-
-        elif phase == SERVED:  # the callee is through: the answer leaves
-            x.outcome = outcome
-            x.phase = LINK_BACK
-            release(w, f, outcome)
-            if x.marks & ENDED:
-                if x.marks & ZOMBIE:
-                    if g.tracks:
-                        _leave_wire(w, f)
-                    if x.marks & HAS_CONNECTION:
-                        x.phase = LINGERING
-                        set_timer(w, main_timer(w, f), _connection_until(w, f), FAULT | NOBODY)
-                    else:
-                        gone(w, f)
-                return  # else it was cancelled, and that is on its way
-            if w.wires[x.wire].active_faults:
-                from_s = g.now if x.left < 0 else x.left
-                size, pieces, spread_ms = wires.answer(w, f, g.now - from_s)
-                one = wires.passes(w, f, wires.DOWN, size, pieces, spread_ms, from_s, -1)
-                if one[2] or one[3]:
-                    x.phase = LOST
-                    return
-                if one[1] > 0:
-                    x.phase = LEG_BACK
-                    x.marks |= HELD
-                    set_timer(w, main_timer(w, f), g.now + one[1] / 1000, DEPARTURE | x.rkey)
-                    return
-            phase = LEG_BACK
-
-        elif phase == LEG_BACK:
-            x.marks &= ~HELD
-            half = _half_link(w, f)
-            if half > 0:
-                x.phase = LINK_BACK
-                set_timer(w, main_timer(w, f), g.now + half / 1000, DEPARTURE | x.rkey)
-                return
-            phase = LINK_BACK
-
-        elif phase == LINK_BACK:  # the answer is there
-            p = x.parent
-            told = end(w, f, x.outcome, BY_ITSELF)
-            if told:
-                pool_waits = x.marks & HAS_CONNECTION and w.lanes[x.lane].waiting > 0
-                if g.fifo_n > 0 or pool_waits:
-                    then(w, p, ANSWERED)
-                    told = False
-            disconnect(w, f)
-            gone(w, f)
-            if not told:
-                return
-            f = p
-            phase = ANSWERED
-
-        elif phase == REQUEST_ENDS:  # the client has its answer
+        if phase == REQUEST_ENDS:  # the client has its answer
+            x = w.frames[f]
             if not _client_done(w, f):
                 return
             phase = BURNING
 
-        elif phase == BURNING:
+        if phase == BURNING:
+            x = w.frames[f]
             if burn(w, f):
                 gone(w, f)
             else:
                 x.phase = COMPUTING
             return
 
-        elif phase == POOL:  # no connection in time
+        if phase == POOL:  # no connection in time
+            x = w.frames[f]
             _leave_pool(w, f)
             x.wait = g.now - x.began
-            p = x.parent
             x.phase = LOST
-            if end(w, f, TIMEOUT, BY_ITSELF):
-                then(w, p, ANSWERED)
+            end(w, f, TIMEOUT, BY_ITSELF)
             gone(w, f)
             return
 
-        elif phase == LINGERING:
+        if phase == LINGERING:
+            x = w.frames[f]
             disconnect(w, f)
             gone(w, f)
             return
 
-        elif phase == FIRST_LATE:
+        if phase == FIRST_LATE:
+            x = w.frames[f]
             first_timer(w, f)
             return
 
-        else:
-            return
+        if phase == INVOKING:  # a call begins
+            x = w.frames[f]
+            hop = w.operations[x.pc].a
+            link = w.wires[w.hops[hop].wire]
+            x.c_hop = hop
+            x.c_attempt = 0
+            x.c_tries = 0
+            x.c_prev = link.backoff
+            x.c_passed = 0
+            x.c_heard = -1.0
+            x.c_tokens = -1
+            x.c_under_way = 0
+            x.c_child0 = -1
+            x.c_child1 = -1
+            x.c_deadline = min(g.now + link.deadline, x.deadline)
+            link.calls += 1
+            if link.budget_ratio > 0:
+                n = w.lanes[link.first_lane + x.callee]
+                n.budget = min(link.budget_burst, n.budget + link.budget_ratio)
+            phase = BACKING_OFF
+
+        if phase == BACKING_OFF:  # an attempt begins
+            x = w.frames[f]
+            h = w.hops[x.c_hop]
+            link = w.wires[h.wire]
+            x.c_won = 0
+            x.c_retry_after = 0.0
+            x.c_heard = -1.0
+            x.c_tokens = -1
+            x.phase = CALLING
+            if x.deadline <= g.now:
+                x.c_got = TIMEOUT
+                phase = ANSWERED
+                continue
+            if link.probes > 0 and not callers.allows(w, h.wire, link.first_lane + x.callee):
+                x.c_got = OPEN
+                phase = ANSWERED
+                continue
+            c = start(w, f, x.c_hop, x.c_attempt)
+            x.c_attempt += 1
+            if link.hedges:
+                set_timer(w, main_timer(w, f), g.now + link.hedge, BACKOFF | (x.request + 1) << 8 | (x.c_attempt - 1))
+            if g.fifo_n > 0:
+                then(w, c, START)
+                return
+            f = c
+            phase = START
 
 
 @jit
@@ -1399,7 +1423,7 @@ def _client_done(w: World, f):
     if g.users > 0:
         queues.thinks(w, x.request % g.users, x.request // g.users + 1)
     if x.owed < 0 and g.besides == 0:
-        gone(w, f)
+        ended(w, f)
         return False
     x.kind = BURN
     x.phase = BURNING

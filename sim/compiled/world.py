@@ -47,7 +47,9 @@ class World:
 
 
 if COMPILED:
+    import hashlib
     import operator
+    from pathlib import Path
 
     from llvmlite import ir
     from numba import from_dtype, types
@@ -68,8 +70,13 @@ if COMPILED:
         """The compiler's name for a World."""
 
         def __init__(self) -> None:
-            """There is only one."""
-            super().__init__(name="windtunnel.World")
+            """There is only one. Its name holds a digest of this package's sources: numba's cache looks only at the
+            file of each function, not at those of what it calls, and would mix old code with new."""
+            here = Path(__file__).parent
+            sources = b"".join(file.read_bytes() for file in sorted(here.glob("*.py")))
+            super().__init__(name=f"windtunnel.World.{hashlib.sha256(sources).hexdigest()[:16]}")
+
+    WORLD = WorldType()
 
     class TableType(types.Type):
         """The compiler's name for one of its arrays."""
@@ -77,9 +84,8 @@ if COMPILED:
         def __init__(self, item: Any) -> None:
             """``item``: of what."""
             self.item = item
-            super().__init__(name=f"windtunnel.Table({item})")
+            super().__init__(name=f"{WORLD.name}.Table({item})")
 
-    WORLD = WorldType()
     PLACES = {name: n for n, name in enumerate(KINDS)}
     TABLES = {name: TableType(from_dtype(kind)) for name, kind in KINDS.items()}
 
