@@ -374,7 +374,7 @@ def test(context: typer.Context) -> None:
     environment = os.environ | {"PYTHONPATH": ""}
     if context.args:
         raise typer.Exit(subprocess.run([*pytest, *context.args], cwd=root, env=environment, check=False).returncode)
-    parallel = subprocess.run([*pytest, "-n", "2", "-m", "not measured"], cwd=root, env=environment, check=False)
+    parallel = subprocess.run([*pytest, "-n", "2", "-m", "not measured and not long"], cwd=root, env=environment, check=False)
     alone = subprocess.run([*pytest, "-m", "measured"], cwd=root, env=environment, check=False)
     raise typer.Exit(parallel.returncode or alone.returncode)
 

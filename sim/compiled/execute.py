@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
-from windtunnel.sim.compiled import agenda, kernel, queues, records
+from windtunnel.sim.compiled import agenda, kernel, queues, records, tally
 from windtunnel.sim.compiled.lowering import grown, lower
 from windtunnel.sim.compiled.observation import Observation
 from windtunnel.sim.compiled.scaling import Scaling
@@ -33,18 +33,27 @@ class Tables(NamedTuple):
 class Compiled:
     """One run of a model."""
 
-    def __init__(self, model: Model, *, samples: bool = True, spans: bool = True) -> None:
-        """``samples``, ``spans``: whether each request and each call is recorded."""
+    def __init__(
+        self,
+        model: Model,
+        *,
+        samples: bool = True,
+        spans: bool = True,
+        windows: tuple[tuple[float, float], ...] = (),
+    ) -> None:
+        """``samples``, ``spans``: whether each request and each call is recorded. ``windows``: (begin, end) in seconds,
+        one after the other, that are counted apart (``counted``); memory is then the same for any length of run."""
         self.model = model
-        self.world = lower(model, samples=ROOM if samples else 0, spans=ROOM if spans else 0)
+        self.windows = windows
+        self.world = lower(model, samples=ROOM if samples else 0, spans=ROOM if spans else 0, windows=windows)
         self._samples: list[Any] = []
         self._spans: list[Any] = []
         self._arrivals: Iterator[Schedule] = iter(()) if model.closed else model.arrivals()
         self.observation = Observation(model)
         self._scaling = Scaling(model)
 
-    def run(self) -> None:
-        """To the end of the last request."""
+    def run(self, progress: Callable[[float], object] | None = None) -> None:
+        """To the end of the last request. ``progress`` is told now and then how much of the run is over, from 0 to 1."""
         w = self.world
         g = w.g[0]
         if len(w.happenings):
@@ -99,6 +108,10 @@ class Compiled:
         samples, spans = _roomier(self.world.samples, g.live), _roomier(self.world.spans, g.live)
         g.samples_room, g.spans_room = len(samples), len(spans)
         self.world = self.world.with_arrays(samples=samples, spans=spans)
+
+    def counted(self) -> tally.Counted:
+        """What was counted in the windows."""
+        return tally.counted(self.world, self.model, self.windows)
 
     def samples(self) -> Any:
         """Records of requests, by their numbers."""

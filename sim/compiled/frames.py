@@ -94,7 +94,7 @@ def hand_on(w: World, f, c):
     p = w.frames[f]
     x = w.frames[c]
     salt, request, root, prio = p.salt, p.request, p.root, p.prio
-    tenant, prompt, given_in, given_out = p.tenant, p.prompt, p.given_in, p.given_out
+    tenant, prompt, given_in, given_out, window = p.tenant, p.prompt, p.given_in, p.given_out, p.window
     x.salt = salt
     x.request = request
     x.root = root
@@ -103,6 +103,7 @@ def hand_on(w: World, f, c):
     x.prompt = prompt
     x.given_in = given_in
     x.given_out = given_out
+    x.window = window
 
 
 @jit

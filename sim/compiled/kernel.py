@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import batch, caches, processor, queues, strands, wires
+from windtunnel.sim.compiled import batch, caches, processor, queues, strands, tally, wires
 from windtunnel.sim.compiled.agenda import fill, main_timer, set_timer, take_back, take_first, then, then_cancel
 from windtunnel.sim.compiled.frames import born
 from windtunnel.sim.compiled.jit import jit
@@ -61,6 +61,8 @@ def _request(w: World, number, flow, prompt, tenant, given_in, given_out):
     x.written = -1.0
     x.prio = w.entries[flow].priority
     x.pc = w.entries[flow].operation
+    if g.sketches:
+        tally.enter(w, f)
     return f
 
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from windtunnel.sim.compiled import callers, line, records, sampling, strands, wires
+from windtunnel.sim.answers import sketch
+from windtunnel.sim.compiled import callers, line, records, sampling, strands, tally, wires
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.draws import mix
 from windtunnel.sim.model import (
@@ -166,9 +167,9 @@ class Lowering:
         return here
 
 
-def lower(model: Model, *, samples: int, spans: int) -> World:
+def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float, float], ...] = ()) -> World:
     """All tables of a model, everything idle at time 0. ``samples``, ``spans``: how many records fit before they are
-    fetched; 0: none are kept."""
+    fetched; 0: none are kept. ``windows``: what is counted apart, one after the other; none: nothing is counted."""
     low = Lowering(model)
     hops = _hops(model, low)
     stations, instances, buckets, stored = _stations(model, low)
@@ -184,7 +185,7 @@ def lower(model: Model, *, samples: int, spans: int) -> World:
     hosts = zeros(records.HOST, len(model.hosts))
     for n, cores in enumerate(model.cores):
         hosts[n].cores, hosts[n].rate, hosts[n].first, hosts[n].last = cores, min(1.0, cores), -1, -1
-    windows, happenings = _faults(model)
+    fault_windows, happenings = _faults(model)
     places = _places(model, stations)
     known = g[0]
     known.root = mix(model.seed)
@@ -206,6 +207,15 @@ def lower(model: Model, *, samples: int, spans: int) -> World:
     known.happenings = len(happenings)
     known.ring, known.room = 8 * FRAMES - 1, FRAMES
     known.samples_room, known.spans_room = samples, spans
+    known.sketches, known.windows, known.buckets = int(bool(windows)), len(windows), sketch.BUCKETS
+    known.subjects, known.slices = len(tally.names(model)), tally.SLICES
+    known.window_starts = len(low.numbers)
+    known.slice = model.duration_s / tally.SLICES
+    if windows:
+        low.numbers += [*(begin for begin, _ in windows), windows[-1][1]]
+        known.window_end = windows[0][1]
+    tallies = zeros(records.TALLY, len(windows) * known.subjects)
+    tallies.low, tallies.high = math.inf, -math.inf
     known.watch = int(samples + spans > 0 or _uses_more(model))
     known.flows, known.links = len(model.flows), len(model.wires)
     distributions = zeros(records.DISTRIBUTION, max(1, len(low.distributions)))
@@ -238,13 +248,16 @@ def lower(model: Model, *, samples: int, spans: int) -> World:
         loops=zeros(records.LOOPING, strands.LOOPS * FRAMES),
         samples=zeros(records.SAMPLE, samples),
         spans=zeros(records.SPAN, spans),
-        counts=np.zeros(1, np.int64),
+        counts=np.zeros(len(tallies) * sketch.BUCKETS, np.int64),
+        tallies=tallies,
+        sections=np.zeros(len(windows) * tally.SECTIONS * sketch.BUCKETS, np.int64),
+        slices=zeros(records.SLICE, tally.SLICES if windows else 0),
         used=np.zeros(len(model.stations) + len(model.beside_s) + 1),
         messages=_free(zeros(records.MESSAGE_RECORD, 64)),
         owed=_free(zeros(records.OWED, 8 * FRAMES)),
         flights=_free(zeros(records.FLIGHT, FRAMES)),
         cuts=_free(zeros(records.CUT, 8 * FRAMES)),
-        windows=windows,
+        windows=fault_windows,
         happenings=happenings,
         spells=spells,
         buckets=buckets,

@@ -93,7 +93,7 @@ FRAME = record(
     # handed on from caller to callee, in one piece
     *_many("u8", "salt"),
     *_many("i8", "request"),
-    *_many("i4", "root prio tenant prompt given_in given_out"),
+    *_many("i4", "root prio tenant prompt given_in given_out window window_"),
     # empty at birth, in one piece
     *_many("f8", "arrived heard left decoded wait"),
     *_many("i4", "q_next q_prev c_child0 c_child1 flight cut owed f_first tokens listed"),
@@ -111,7 +111,7 @@ FRAME = record(
     # seldom
     *_many("f8", "target half spread intended written"),
     *_many("i8", "order"),
-    *_many("i4", "first_phase thread flow place epoch window"),
+    *_many("i4", "first_phase thread flow place epoch"),
     *_many("i4", "f_need f_good f_left f_got f_decided"),
 )
 
@@ -229,13 +229,23 @@ GLOBAL = record(
     *_many("i8", "record_samples record_spans sketches tracks closed joins users reason source beside besides loops"),
     *_many("i8", "requests ok errors_timeout errors_error errors_rejected errors_open prompts happening happenings"),
     *_many("i8", "think tenants ring room samples_room spans_room flows links watch"),
-    *_many("f8", "duration latency_sum latency_square"),
+    *_many("i8", "window windows subjects window_starts buckets slices"),
+    *_many("f8", "duration window_end slice"),
 )
 
 
 ARRIVING = record(("at", "f8"), *_many("i8", "flow prompt tenant given_in given_out"))
 
 ENTERING = record(*_many("i8", "operation priority"))
+
+TALLY = record(
+    *[(f"n{outcome}", "i8") for outcome in range(OUTCOMES)],
+    *_many("f8", "sum low high waits"),
+)
+"""Of a subject in a window: ends by outcome; sum, least and most of its times in ms; sum of its waits in ms."""
+
+SLICE = record(*_many("i8", "n ok"), ("sum", "f8"))
+"""Of the requests that were due in a short while: how many, successes, and the sum of these ones' latencies in ms."""
 
 INTEGER, NUMBER = np.dtype("i8"), np.dtype("f8")
 
@@ -260,7 +270,10 @@ KINDS: dict[str, np.dtype[Any]] = {
     "loops": LOOPING,
     "samples": SAMPLE,
     "spans": SPAN,
-    "counts": INTEGER,  # sketches: [subject, bucket]
+    "counts": INTEGER,  # sketches: [window, subject, bucket]
+    "tallies": TALLY,  # [window, subject]
+    "sections": INTEGER,  # sketches of successes: [window, section, bucket]
+    "slices": SLICE,
     "used": NUMBER,  # core seconds by owner
     "messages": MESSAGE_RECORD,
     "owed": OWED,

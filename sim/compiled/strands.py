@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import batch, caches, callers, line, processor, queues, wires
+from windtunnel.sim.compiled import batch, caches, callers, line, processor, queues, tally, wires
 from windtunnel.sim.compiled.agenda import main_timer, set_at, set_timer, take_back, then, then_cancel
 from windtunnel.sim.compiled.frames import born, client_span, ended, gone, hand_on, root_of, server_span, tokens_heard
 from windtunnel.sim.compiled.jit import hot, jit
@@ -260,6 +260,8 @@ def over(w: World, f, outcome, cancelled):
         take_back(w, main_timer(w, f) + 3)
     if g.record_spans:
         client_span(w, f)
+    if g.sketches:
+        tally.call(w, f)
     p = x.parent
     if p < 0:
         return -1
@@ -1419,7 +1421,7 @@ def _client_done(w: World, f):
         s.heard = math.nan if x.c_heard < 0 else x.c_heard
         s.tokens = x.c_tokens
     if g.sketches:
-        count(w, f, outcome)
+        tally.request(w, f, outcome)
     if g.users > 0:
         queues.thinks(w, x.request % g.users, x.request // g.users + 1)
     if x.owed < 0 and g.besides == 0:
@@ -1432,11 +1434,3 @@ def _client_done(w: World, f):
         then(w, f, BURNING)
         return False
     return True
-
-
-@jit
-def count(w: World, f, outcome):
-    """Into the sketches: of answers, and of successes."""
-    x = w.frames[f]
-    latency_ms = (w.g[0].now - x.intended) * 1000
-    w.g[0].latency_sum += latency_ms
