@@ -1,0 +1,100 @@
+"""Whether a window of a forecast keeps up with its load, with the reason in words. Used by answers.
+
+Three signs that it does not: the number of requests in the system grows; messages pile up in a queue; or what is turned
+away or times out would have needed more than there is of what is busy all the time.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from windtunnel.sim.answers.readings import Readings
+from windtunnel.sim.answers.saturation import number_in_system, saturation
+from windtunnel.sim.answers.uses import Use
+from windtunnel.spec.architecture import Queue
+from windtunnel.spec.run import Run
+from windtunnel.spec.scenario import Window
+
+LOOKS = 401
+"""At the number in system, in a window."""
+NOTABLE = 10
+"""Requests by which the number in system has to grow in the window's second half; fewer come and go by chance."""
+NOTABLE_SHARE = 0.01
+"""Of the arrivals in that half, likewise: where the load itself rises and falls, so does the number in system."""
+FULL = 0.9
+"""Share of its capacity from which on something is busy all the time."""
+LOST = 0.01
+"""Share of the requests turned away or timed out that is no accident."""
+HIGH = 0.8
+"""Share of its capacity from which on it is a question whether a system keeps up."""
+
+
+@dataclass(frozen=True)
+class Excess:
+    """Of the load over what is worked off."""
+
+    UNDECIDED: ClassVar[str] = "the window is too short to tell whether"
+
+    why: str | None
+    """It does not keep up, for this reason. None: it does, or that cannot be told."""
+    doubt: str | None = None
+    """That it cannot be told, in words."""
+
+
+def excess(run: Run, window: Window, inside: NDArray[np.bool_], scarcest: Use | None, readings: Readings) -> Excess:
+    """Of one window. ``inside``: for each row of the samples, whether the window is about it."""
+    undecided = False
+    for of, in_system, every_s, arrivals in _numbers(run, window, inside, readings):
+        found = saturation(in_system, every_s)
+        half_s = (window.end_s - window.start_s) / 2
+        notable = found.growth_per_s.mean * half_s > max(NOTABLE, NOTABLE_SHARE * arrivals / 2)
+        if found.verdict == "saturated" and notable:
+            where = (
+                "" if scarcest is None or scarcest.utilisation < FULL else f": and {scarcest.name} has no room for them"
+            )
+            return Excess(f"{of} by {found.growth_per_s.mean:.3g} a second{where}")
+        undecided = undecided or found.verdict != "stable"
+    if lost := _lost(run, inside, scarcest):
+        return Excess(lost)
+    if (
+        undecided
+        and scarcest is not None
+        and scarcest.utilisation >= HIGH
+        and run.record.scenario.load.arrivals != "closed"
+    ):
+        return Excess(None, f"{Excess.UNDECIDED} it keeps up: {scarcest.name} is used to {scarcest.utilisation:.0%}")
+    return Excess(None)
+
+
+def _numbers(
+    run: Run, window: Window, inside: NDArray[np.bool_], readings: Readings
+) -> list[tuple[str, NDArray[np.float64], float, float]]:
+    """(what grows, in words; its size over the window; every so many seconds; what came to it)."""
+    at_s = np.linspace(window.start_s, window.end_s, LOOKS)
+    begun_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
+    found = []
+    if run.record.scenario.load.arrivals != "closed":
+        requests = number_in_system(begun_s, done_s, at_s).astype(np.float64)
+        found.append(("requests in the system grow", requests, float(at_s[1] - at_s[0]), float(inside.sum())))
+    for name, part in run.record.architecture.components.items():
+        looked_s, waiting = readings.looks("queue", name, window)
+        if isinstance(part, Queue) and len(looked_s) > LOOKS // 2:
+            found.append((f"messages in {name} grow", waiting, run.record.scenario.scrape_s, 0.0))
+    return found
+
+
+def _lost(run: Run, inside: NDArray[np.bool_], scarcest: Use | None) -> str | None:
+    """What was turned away or timed out counts as asked for: then more is asked for than there is."""
+    if scarcest is None or not inside.any() or scarcest.utilisation < FULL:
+        return None
+    outcomes = run.samples["outcome"].filter(pa.array(inside))
+    lost = pc.sum(pc.is_in(outcomes, pa.array(["timeout", "rejected", "open"]))).as_py() / len(outcomes)
+    if lost < LOST or scarcest.utilisation < 1 - lost:
+        return None
+    return f"{lost:.1%} of the requests are turned away or time out, and {scarcest.name} has no room for them"

@@ -1,0 +1,46 @@
+"""The same scenario with seed after seed, a fixed number of times or until it is known well enough. Used by
+``simulate --replications`` and ``--precision``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from windtunnel.sim.answers.forecast import Answer, answer
+from windtunnel.sim.answers.precision import Until
+from windtunnel.spec.run import Run
+
+AT_LEAST = 10
+"""Replications before a precision can count as reached: of fewer, an interval is narrow by chance too often."""
+AT_MOST = 200
+
+Replication = tuple[Run, Answer]
+
+
+def replications(simulate: Callable[[int], Run], seed: int, count: int) -> Iterator[Replication]:
+    """So many runs, with the seeds ``seed``, ``seed + 1``, ...; each with its answer."""
+    for number in range(count):
+        run = simulate(seed + number)
+        yield run, answer(run)
+
+
+def until_precise(
+    simulate: Callable[[int], Run], seed: int, precision: float, *, at_least: int = AT_LEAST, at_most: int = AT_MOST
+) -> Iterator[Replication]:
+    """Runs until the mean and the p95 of every window are known to this relative half-width, or ``at_most`` runs.
+
+    A window that is saturated has neither, and is not waited for. Raises ValueError as ``Until`` does.
+    """
+    rules: dict[tuple[str, str], Until] = {}
+    for run, said in replications(simulate, seed, at_most):
+        yield run, said
+        for window in said.windows:
+            if window.saturated is None and len(window.latencies_ms):
+                p95_ms = float(np.quantile(window.latencies_ms, 0.95, method="inverted_cdf"))
+                for figure, value in (("mean", float(window.latencies_ms.mean())), ("p95", p95_ms)):
+                    key = (window.window.name, figure)
+                    rules.setdefault(key, Until(precision, at_least=at_least, at_most=at_most)).feed(value)
+        enough = run.record.scenario.seed - seed + 1 >= at_least
+        if enough and all(rule.reached or said.saturated for rule in rules.values()):
+            return
