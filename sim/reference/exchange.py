@@ -15,7 +15,7 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Purpose, at
-from windtunnel.sim.faults.passage import Leg, Passage
+from windtunnel.sim.faults.passage import CLEAR, Leg, Passage
 from windtunnel.sim.model import OUTSIDE, SUCCESSFUL, FaultWindow, Hop, Outcome
 from windtunnel.sim.reference.clock import Rank, Steps
 from windtunnel.sim.reference.recorder import Heard, Span, word
@@ -298,8 +298,11 @@ class Exchange:
 
     def _passes(self, leg: Leg, from_s: float, only: int | None = None) -> Passage:
         """What all faults that are active now do to a leg whose first piece left at ``from_s``; cuts are set."""
+        suffers = self._suffers()
+        if not suffers:
+            return CLEAR
         passages = []
-        for place, window in self._suffers():
+        for place, window in suffers:
             if only is not None and place != only:
                 continue
             since_s = max(from_s, window.begin_s)

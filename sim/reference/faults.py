@@ -25,8 +25,11 @@ class Faults:
 
     def active(self, wire: int, caller_replica: int, callee_replica: int) -> list[tuple[int, FaultWindow]]:
         """Those that a connection suffers from now, with their places."""
-        active = self._active.items()
-        return [(place, window) for place, window in active if window.hits(wire, caller_replica, callee_replica)]
+        return [
+            (place, window)
+            for place, window in self._active.items()
+            if window.hits(wire, caller_replica, callee_replica)
+        ]
 
     def _plan(self, place: int, window: FaultWindow) -> None:
         clock = self._engine.clock

@@ -93,6 +93,18 @@ def test_iterations_draw_for_themselves_and_what_follows_as_if_there_were_none()
     assert spans(tables, "duration_ms", kind="server", callee="db") == pytest.approx(expected, abs=1e-3)
 
 
+def test_the_visit_itself_draws_as_ever_whatever_was_repeated_within_it() -> None:
+    """From 80 ms on the database is too slow: the third iteration ends it, and the answer takes the way it came."""
+    world = Calls()
+    repeat = Repeat(9, (world.db_call(50),), None, frozenset(), at_most=5)
+    link = Uniform(low=0, high=10)
+    entry = world.call(world.outer, program=(repeat,), link_ms=link)
+    tables = run(world.model(entry, slow=(Slow(1, None, 0.08, 9.0, 1000.0),)))
+    assert outcomes(tables) == ["timeout"]
+    there_and_back_ms = link.at(Draws(1).uniform(0, entry.hop, 0, Purpose.LINK))
+    assert answer_ms(tables) == pytest.approx([there_and_back_ms + 50 + 50 + 100], abs=1e-3)
+
+
 def test_how_often_may_be_drawn() -> None:
     world = Calls()
     times = Uniform(low=0, high=5)
