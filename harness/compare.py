@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from windtunnel.harness.measures import Calls, figure, hops, is_quantile, quantile_percent, requests, samples_needed
+from windtunnel.harness.measures import Calls, figure, hops, is_quantile, quantile_share, requests, samples_needed
 from windtunnel.harness.verdict import Comparison, ForecastError
 from windtunnel.spec.parameters import Provenance
 from windtunnel.spec.run import Run
@@ -79,7 +79,7 @@ def _errors(
             continue  # nobody streams here; of a hop: one of the two does not see its tokens
         enough = min(ours.n, theirs.n) >= FEWEST and ours.enough and theirs.enough
         if ours.value is None or theirs.value is None or not enough:
-            needed = samples_needed(quantile_percent(metric)) if is_quantile(metric) else FEWEST
+            needed = samples_needed(quantile_share(metric)) if is_quantile(metric) else FEWEST
             if not metric.endswith("_p99"):
                 why = f"too few samples for {metric} ({needed} needed in both runs)"
                 skipped.setdefault(why, []).append(f"{window} {subject} {min(ours.n, theirs.n)}")

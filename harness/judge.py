@@ -6,7 +6,7 @@ The rules, for every objective of every window:
 2. A quantile needs 20 samples beyond it. With fewer it is judged only where more could not change the answer:
    where a quantile at the other side of the bound would show so few (or so many) samples beyond the bound with
    a probability below 1 in 1,000 (exact binomial test; a sign test on the quantile).
-3. Ratios, means, the maximum and throughput are about the window's own requests, and judged as they are.
+3. Ratios, means, the maximum, throughput and cost are about the window's own requests, and judged as they are.
 4. An acknowledged write that could not be looked up may be lost: the objective has to hold either way to pass,
    and to be missed either way to fail. A run in which nothing was acknowledged says nothing about losses.
 5. A run that cannot be trusted (a failed check, a fault that was not carried out or not proven, a part that the
@@ -21,6 +21,7 @@ import math
 from collections import Counter
 
 import numpy as np
+import pyarrow.compute as pc
 
 from windtunnel.chaos.checkers.acknowledged_writes import acknowledged_writes
 from windtunnel.chaos.checkers.recovery import recovery
@@ -28,12 +29,14 @@ from windtunnel.harness.measures import (
     ENOUGH_BEYOND,
     Calls,
     Figure,
-    figure,
+    figure_of,
     is_quantile,
-    quantile_percent,
+    quantile_share,
+    quantity,
     requests,
 )
 from windtunnel.harness.verdict import Judgement, Ruling, Verdict
+from windtunnel.sim.answers.stale_reads import counts_stale_reads
 from windtunnel.spec.objective import Bound
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
@@ -93,11 +96,8 @@ def _judgement(run: Run, window: Window, metric: str, bound: Bound, reasons: tup
 
 
 def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
-    needed = {"acknowledged_writes_lost": "writes"}.get(metric, "samples")
-    if metric.startswith("first_token_ms"):
-        needed = "first_token"
-    if needed not in run.record.observes:
-        return Verdict.NOT_OBSERVED, None, f"this {run.record.kind} run does not observe {needed}"
+    if unseen := _unseen(run, metric):
+        return Verdict.NOT_OBSERVED, None, f"this {run.record.kind} run does not observe {unseen}"
     calls = requests(run, window)
     if not len(calls):
         return Verdict.INCONCLUSIVE, None, "no request was due in this window"
@@ -105,12 +105,40 @@ def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
         return _writes(run, calls, bound)
     if metric == "recovery_s":
         return _recovery(run, window, bound)
-    seen = figure(metric, calls)
+    seen = figure_of(run, window, metric, calls)
     if seen.value is None:
-        return Verdict.INCONCLUSIVE, None, f"none of {len(calls)} requests has a {metric.rpartition('_')[0]}"
+        return Verdict.INCONCLUSIVE, None, _no_value(run, metric, calls)
     if is_quantile(metric) and not seen.enough:
         return _small_quantile(metric, calls, seen, bound)
     return _held(bound, seen.value), seen.value, _figures(seen, calls)
+
+
+def _unseen(run: Run, metric: str) -> str | None:
+    """What a metric needs and the run does not observe, in words; None: nothing."""
+    needed = {"acknowledged_writes_lost": "writes", "retry_amplification": "spans"}.get(metric, "samples")
+    if metric.startswith("first_token_ms"):
+        needed = "first_token"
+    if needed not in run.record.observes:
+        return needed
+    if metric == "stale_read_ratio" and not counts_stale_reads(run):
+        return "stale reads"
+    if metric == "cost_per_1000" and not pc.any(pc.equal(run.series["name"], "replicas")).as_py():
+        return "replicas"
+    return None
+
+
+def _no_value(run: Run, metric: str, calls: Calls) -> str:
+    """Why there is no figure, in words."""
+    match metric:
+        case "cost_per_1000" if run.record.deployment.costs is None:
+            return f"the deployment {run.record.deployment.name} has no costs"
+        case "cost_per_1000":
+            return f"none of {len(calls)} requests succeeded: there is nothing to share the cost"
+        case "retry_amplification" | "stale_read_ratio":
+            return "no call was made that tells"
+        case _:
+            of = quantity(metric) if is_quantile(metric) else metric.rpartition("_")[0]
+            return f"none of {len(calls)} requests has a {of}"
 
 
 def _held(bound: Bound, value: float) -> Verdict:
@@ -125,8 +153,8 @@ def _figures(seen: Figure, calls: Calls) -> str:
 
 def _small_quantile(metric: str, calls: Calls, seen: Figure, bound: Bound) -> Answer:
     """Rule 2, for a quantile with too few samples beyond it."""
-    values = calls.values(metric.rpartition("_")[0])
-    below = quantile_percent(metric) / 100
+    values = calls.values(quantity(metric))
+    below = float(quantile_share(metric))
     sides = []
     if bound.max is not None:  # held: at most 1 - q of all values exceed the bound
         sides.append(_doubtless(int((values > bound.max).sum()), seen.n, 1 - below))

@@ -7,22 +7,38 @@ answer_ms         of every call, failed ones too
 first_token_ms    of every call whose first token came
 error_ratio       share of the calls that did not succeed, whatever the reason; timeout_ratio: that timed out
 throughput_per_s  calls that succeeded, per second of the window
+
+What is not computed from calls alone (goodput_per_s, retry_amplification, cost_per_1000, stale_read_ratio) is computed
+in ``sim.answers``, and asked for with ``figure_of``.
 """
 
 from __future__ import annotations
 
+import math
+import re
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
+import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from windtunnel.sim.answers.amplification import amplification
+from windtunnel.sim.answers.cost import cost
+from windtunnel.sim.answers.goodput import goodput_limit_ms
+from windtunnel.sim.answers.membership import belongs
+from windtunnel.sim.answers.readings import Readings
+from windtunnel.sim.answers.stale_reads import stale_read_ratio
 from windtunnel.spec.architecture import CLIENT, SUCCESSES
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
 ENOUGH_BEYOND = 20
 """So many samples have to lie beyond a quantile before it says something."""
+
+_QUANTILE = re.compile(r"_p(\d+(?:_\d+)?)$")
+"""The end of a metric that is a quantile: p99_9 is 99.9 %."""
 
 Floats = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -86,11 +102,7 @@ class Figure:
 
 
 def requests(run: Run, window: Window) -> Calls:
-    """The requests of a window: those whose intended start lies in it, however late they end.
-
-    With one exception: a request that is still in flight when a fault begins belongs to the fault's window, since the
-    fault may be what it fails of.
-    """
+    """The requests that a window is about (see ``sim.answers.membership``)."""
     table = run.samples
     intended_s = table["intended_s"].to_numpy()
     outcome = table["outcome"]
@@ -109,12 +121,7 @@ def requests(run: Run, window: Window) -> Calls:
         timed_out=_one_of(outcome, {"timeout"}),
         first_token_ms=since_ms("first_token_s"),
     )
-    owned_s = intended_s.copy()
-    for begins_s in {
-        w.start_s for w in run.record.scenario.windows.spans() for f in run.record.scenario.faults if f.at == w.name
-    }:
-        owned_s[(intended_s < begins_s) & (table["done_s"].to_numpy() > begins_s)] = begins_s
-    return calls.where((owned_s >= window.start_s) & (owned_s < window.end_s))
+    return calls.where(belongs(run, window))
 
 
 def hops(run: Run, window: Window) -> dict[str, Calls]:
@@ -140,6 +147,25 @@ def hops(run: Run, window: Window) -> dict[str, Calls]:
     return {str(name): calls.where(hop == name) for name in order}
 
 
+def figure_of(run: Run, window: Window, metric: str, calls: Calls | None = None) -> Figure:
+    """Any metric of spec.objective.Metric but losses and recovery; ``calls``: the window's requests, where known."""
+    calls = requests(run, window) if calls is None else calls
+    match metric:
+        case "goodput_per_s":
+            limit_ms = goodput_limit_ms(run.record.scenario, window.name)
+            return Figure(float((calls.succeeded & (calls.answer_ms <= limit_ms)).sum()) / calls.seconds, len(calls))
+        case "retry_amplification":
+            return Figure(max(amplification(run, calls.request).values(), default=None), len(calls))
+        case "cost_per_1000":
+            succeeded = belongs(run, window) & _one_of(run.samples["outcome"], SUCCESSES)
+            found = cost(run, window, succeeded, Readings(run.series))
+            return Figure(found.per_1000 if found else None, int(succeeded.sum()))
+        case "stale_read_ratio":
+            return Figure(*stale_read_ratio(run, window))
+        case _:
+            return figure(metric, calls)
+
+
 def figure(metric: str, calls: Calls) -> Figure:
     """One metric of spec.objective.Metric that is computed from calls alone. KeyError for another one."""
     if metric == "throughput_per_s":
@@ -147,39 +173,46 @@ def figure(metric: str, calls: Calls) -> Figure:
     if metric in ("error_ratio", "timeout_ratio"):
         counted = calls.timed_out if metric == "timeout_ratio" else ~calls.succeeded
         return Figure(float(counted.mean()) if len(calls) else None, len(calls))
-    quantity, _, statistic = metric.rpartition("_")
-    values = calls.values(quantity)
+    if is_quantile(metric):
+        values = calls.values(quantity(metric))
+        return _quantile(values, quantile_share(metric)) if len(values) else Figure(None, 0)
+    kind, _, statistic = metric.rpartition("_")
+    values = calls.values(kind)
     if not len(values):
         return Figure(None, 0)
-    if statistic == "mean":
-        return Figure(float(values.mean()), len(values))
-    if statistic == "max":
-        return Figure(float(values.max()), len(values))
-    return _quantile(values, quantile_percent(metric))
-
-
-def quantile_percent(metric: str) -> int:
-    """95 for ``latency_ms_p95``. KeyError for a metric that is no quantile."""
-    return {"p50": 50, "p90": 90, "p95": 95, "p99": 99}[metric.rpartition("_")[2]]
+    return Figure(float(values.max() if statistic == "max" else values.mean()), len(values))
 
 
 def is_quantile(metric: str) -> bool:
     """Whether a metric is a quantile, and needs samples beyond it."""
-    return metric.endswith(("_p50", "_p90", "_p95", "_p99"))
+    return _QUANTILE.search(metric) is not None
 
 
-def samples_needed(percent: int) -> int:
+def quantity(metric: str) -> str:
+    """``latency_ms`` of ``latency_ms_p99_9``: what a quantile is one of."""
+    return _QUANTILE.sub("", metric)
+
+
+def quantile_share(metric: str) -> Fraction:
+    """999/1000 of ``latency_ms_p99_9``. KeyError for a metric that is no quantile."""
+    found = _QUANTILE.search(metric)
+    if found is None:
+        raise KeyError(metric)
+    return Fraction(found[1].replace("_", ".")) / 100
+
+
+def samples_needed(share: Fraction) -> int:
     """The fewest samples of which ENOUGH_BEYOND lie beyond a quantile: 40 for the median, 200 for p90."""
-    return -(-ENOUGH_BEYOND * 100 // (100 - percent))
+    return math.ceil(ENOUGH_BEYOND / (1 - share))
 
 
-def _quantile(values: Floats, percent: int) -> Figure:
-    """Nearest rank: the smallest value that at least ``percent`` % of the samples do not exceed (a seen one)."""
+def _quantile(values: Floats, share: Fraction) -> Figure:
+    """Nearest rank: the smallest value that at least this share of the samples does not exceed (a seen one)."""
     n = len(values)
-    rank = -(-n * percent // 100)
+    rank = math.ceil(n * share)
     return Figure(float(np.partition(values, rank - 1)[rank - 1]), n, n - rank)
 
 
-def _one_of(column: object, words: frozenset[str] | set[str]) -> Flags:
-    flags: Flags = np.isin(np.asarray(column, dtype=object), sorted(words))
+def _one_of(column: pa.ChunkedArray, words: frozenset[str] | set[str]) -> Flags:
+    flags: Flags = pc.is_in(column, pa.array(sorted(words))).to_numpy()
     return flags

@@ -19,7 +19,8 @@ def unit(metric: str) -> str:
 
 def title(metric: str) -> str:
     """``latency p90`` of ``latency_ms_p90``, ``recovery`` of ``recovery_s``."""
-    return metric.replace("_ms", "").removesuffix("_per_s").removesuffix("_s").replace("_", " ")
+    plain = metric.replace("_ms", "").replace("p99_9", "p99.9").removesuffix("_per_s").removesuffix("_s")
+    return plain.replace("_", " ")
 
 
 def number(value: float) -> str:

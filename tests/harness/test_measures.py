@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness import worlds
-from windtunnel.harness.measures import figure, hops, is_quantile, quantile_percent, requests, samples_needed
+from windtunnel.harness.measures import figure, hops, is_quantile, quantile_share, requests, samples_needed
 from windtunnel.spec.scenario import Window
 
 WHOLE = Window("during", 0.0, 10.0)
@@ -85,10 +85,12 @@ def test_hops_hold_the_client_spans_of_the_windows_requests() -> None:
     assert figure("error_ratio", found["app->cache"]).value == 0, "a miss is an answer"
 
 
-@pytest.mark.parametrize(("metric", "needed"), [("a_p50", 40), ("a_p90", 200), ("a_p95", 400), ("a_p99", 2000)])
+@pytest.mark.parametrize(
+    ("metric", "needed"), [("a_p50", 40), ("a_p90", 200), ("a_p95", 400), ("a_p99", 2000), ("a_p99_9", 20_000)]
+)
 def test_twenty_samples_beyond_a_quantile(metric: str, needed: int) -> None:
     assert is_quantile(metric)
-    assert samples_needed(quantile_percent(metric)) == needed
+    assert samples_needed(quantile_share(metric)) == needed
     for n, enough in ((needed, True), (needed - 1, False)):
         run = worlds.run(table=worlds.samples(np.linspace(0, 9, n), np.arange(n)))
         assert figure(metric.replace("a_", "answer_ms_"), requests(run, WHOLE)).enough is enough
