@@ -157,7 +157,7 @@ def _rarer(distributions, numbers, row, base, place):
     if kind == WEIBULL:
         return d.a * (-math.log1p(-u)) ** (1.0 / d.b)
     if kind == PARETO:
-        return d.a * (1.0 - u) ** (-1.0 / d.b)
+        return d.a * math.exp(-math.log1p(-u) / d.b)
     branch = d.n - 1  # hyperexponential
     for i in range(d.n - 1):
         if u < numbers[d.start + i]:
