@@ -25,6 +25,8 @@ from windtunnel.spec.trace import read_trace
 
 ROOMS = Path(windtunnel.__file__).parent
 SCENARIOS = ROOMS / "chaos" / "scenarios"
+MODEL_SCENARIOS = ROOMS / "sim" / "scenarios"
+"""Of services that exist in the model only: they can be simulated, and a run refuses them in a sentence."""
 ARCHITECTURES = ROOMS / "reference_service" / "architectures"
 PARAMETERS = ROOMS / "reference_service" / "parameters"
 STATE = Path(".windtunnel")
@@ -41,18 +43,19 @@ class Question:
     file: Path
 
 
-def built_in(folder: Path) -> list[str]:
+def built_in(*folders: Path) -> list[str]:
     """Names of what we bring along."""
-    return sorted(path.stem for path in folder.glob("*.yaml") if "." not in path.stem)
+    return sorted(path.stem for folder in folders for path in folder.glob("*.yaml") if "." not in path.stem)
 
 
-def locate(word: str, folder: Path, what: str, beside: Path | None = None) -> Path:
+def locate(word: str, folders: tuple[Path, ...], what: str, beside: Path | None = None) -> Path:
     """The file that a word means. SpecError where there is none."""
     if "/" not in word and not word.endswith((".yaml", ".yml", ".json")):
-        path = folder / f"{word}.yaml"
-        if path.exists():
-            return path
-        names = built_in(folder)
+        for folder in folders:
+            path = folder / f"{word}.yaml"
+            if path.exists():
+                return path
+        names = built_in(*folders)
         expected = f"a path, or a built-in {what} ({', '.join(names)})"
         raise SpecError([Problem("", f"the {what} {word!r}", expected, suggestion=did_you_mean(word, names))])
     path = Path(word).expanduser()
@@ -64,7 +67,7 @@ def question(word: str, settings: tuple[str, ...] = ()) -> Question:
 
     SpecError with every mistake of the three files and of what they say about each other.
     """
-    file = locate(word, SCENARIOS, "scenario")
+    file = locate(word, (SCENARIOS, MODEL_SCENARIOS), "scenario")
     scenario = read(file, Scenario)
     if settings:
         scenario = _changed(file, scenario, settings)
@@ -74,7 +77,7 @@ def question(word: str, settings: tuple[str, ...] = ()) -> Question:
         seen = file.parent / scenario.load.trace.expanduser()
         read_trace(seen)
         scenario = scenario.model_copy(update={"load": scenario.load.model_copy(update={"trace": seen})})
-    architecture_file = locate(scenario.architecture, ARCHITECTURES, "architecture", file.parent)
+    architecture_file = locate(scenario.architecture, (ARCHITECTURES,), "architecture", file.parent)
     architecture = read(architecture_file, Architecture)
     deployment = deployment_for(architecture_file, scenario.deployment, file.parent)
     problems = misfits(scenario, architecture, deployment)
@@ -85,14 +88,14 @@ def question(word: str, settings: tuple[str, ...] = ()) -> Question:
 
 def architecture(word: str) -> tuple[Architecture, Deployment]:
     """An architecture with its laptop deployment."""
-    file = locate(word, ARCHITECTURES, "architecture")
+    file = locate(word, (ARCHITECTURES,), "architecture")
     return read(file, Architecture), deployment_for(file, None, Path())
 
 
 def deployment_for(architecture_file: Path, word: str | None, beside: Path) -> Deployment:
     """The deployment that is named, else ``<architecture>.laptop.yaml`` beside the architecture, else one of each."""
     if word is not None and ("/" in word or word.endswith((".yaml", ".yml"))):
-        return read(locate(word, ARCHITECTURES, "deployment", beside), Deployment)
+        return read(locate(word, (ARCHITECTURES,), "deployment", beside), Deployment)
     name = word or "laptop"
     file = architecture_file.with_name(f"{architecture_file.stem}.{name}.yaml")
     if file.exists():
@@ -108,6 +111,12 @@ def usual_load(architecture: str) -> Load | None:
     """The load of the first built-in scenario on an architecture; None where there is none."""
     scenarios = (read(SCENARIOS / f"{name}.yaml", Scenario) for name in built_in(SCENARIOS))
     return next((scenario.load for scenario in scenarios if scenario.architecture == architecture), None)
+
+
+def parameters_if_any(architecture: str, word: str | None = None) -> Parameters | None:
+    """As ``parameters``; None where nobody has measured any: then every call has to say its own times."""
+    own, brought = STATE / "parameters" / f"{architecture}.json", PARAMETERS / f"{architecture}.json"
+    return parameters(architecture, word)[0] if word is not None or own.exists() or brought.exists() else None
 
 
 def parameters(architecture: str, word: str | None = None) -> tuple[Parameters, str]:
