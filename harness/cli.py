@@ -22,8 +22,10 @@ from rich.console import Console
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 
 if TYPE_CHECKING:  # plots and tables take a second to import: --help must not wait for them
+    from windtunnel.harness.catalogue import Question
     from windtunnel.harness.report import Pair
     from windtunnel.harness.verdict import Comparison
+    from windtunnel.spec.parameters import Parameters
 
 EPILOG = "Exit codes: 0 all passed, 1 an objective failed, 2 bad input, 3 inconclusive, 4 not cleaned up."
 
@@ -51,6 +53,13 @@ JUnit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="Als
 BackendName = Annotated[str, typer.Option("--backend", help="embedded (real servers as processes) or containers.")]
 ParametersFile = Annotated[
     str | None, typer.Option("--parameters", metavar="FILE", help="Instead of the last calibration's parameters.")
+]
+
+ExecutorName = Annotated[
+    str, typer.Option("--executor", help="Where simulations run: local, or [cyan]dask://HOST:PORT[/cyan].")
+]
+Jobs = Annotated[
+    int | None, typer.Option("--jobs", min=1, max=1024, help="Processes of --executor local; else one per processor.")
 ]
 
 
@@ -131,32 +140,186 @@ def simulate(
     settings: Settings = [],  # noqa: B006
     seed: Seed = None,
     parameters_file: ParametersFile = None,
+    engine: Annotated[
+        str,
+        typer.Option(help="auto, simpy (readable) or compiled (for many requests): equal answers."),
+    ] = "auto",
+    replications: Annotated[
+        int | None,
+        typer.Option(min=2, max=10_000, help="So many runs with seeds of their own; intervals are made of them."),
+    ] = None,
+    precision: Annotated[
+        float | None,
+        typer.Option(min=0.0001, max=1, help="Runs until mean and p95 are known to this share: [cyan]0.02[/cyan]."),
+    ] = None,
+    analytic: Annotated[
+        bool, typer.Option("--analytic", help="The exact answer of queueing theory, or what it has no formula for.")
+    ] = False,
     html: Html = None,
     junit: JUnit = None,
     as_json: AsJson = False,
 ) -> None:
-    """Forecast scenarios with the capacity model, and judge the forecasts. Starts nothing.
+    """Forecast scenarios with the capacity model, judge the forecasts, and answer: how long, how sure, what gives way.
 
     The same seed gives the same samples, byte for byte; the digest that is printed says so. What no forecast can
-    observe, such as lost writes, is [bold]not observed[/bold], which is no pass: the exit code is then 3.
+    observe, such as lost writes, is [bold]not observed[/bold], which is no pass: the exit code is then 3. Of several
+    runs the worst is judged. Starts nothing.
 
     Example: [cyan]windtunnel simulate llm_timeouts --set load.rate_per_s=80[/cyan]
     """
     from windtunnel.harness import catalogue, store
-    from windtunnel.harness.judge import judge
-    from windtunnel.harness.measure import forecast
+    from windtunnel.harness.foretell import foretell
     from windtunnel.harness.report import Pair
+    from windtunnel.harness.telling import Telling
 
+    if sum([replications is not None, precision is not None, analytic]) > 1:
+        raise SpecError([Problem("", "several of --replications, --precision and --analytic", "one of them")])
+    chosen = _one_of("--engine", engine, ("auto", "simpy", "compiled"))
+    # all files are read before anything is simulated: a mistake in the last one must not cost the first one's run
+    questions = [(word, catalogue.question(word, _settings(settings, seed))) for word in scenarios]
+    known = [catalogue.parameters_if_any(question.architecture.name, parameters_file) for _, question in questions]
+    if analytic:
+        raise typer.Exit(_exactly([question for _, question in questions], known, as_json))
     pairs = []
-    for word in scenarios:
-        question = catalogue.question(word, _settings(settings, seed))
-        parameters, _ = catalogue.parameters(question.architecture.name, parameters_file)
-        foretold = forecast(question, parameters, _replay("simulate", word, settings, seed))
-        store.save(foretold)
-        pairs.append(Pair(None, None, foretold, judge(foretold), None))
+    with Telling() as tell:
+        for (word, question), times in zip(questions, known, strict=True):
+
+            def replay(number: int, word: str = word, own: int = question.scenario.seed) -> str:
+                return _replay("simulate", word, settings, seed if number == own else number)
+
+            found = foretell(question, times, replay, engine=chosen, tell=tell, count=replications, precision=precision)
+            store.save(found.run)
+            pairs.append(Pair(None, None, found.run, found.ruling, None, found.answer, found.replicated))
     _answer(pairs, as_json)
     _write(pairs, html, junit)
     raise typer.Exit(_worst(pair.forecast_ruling.exit_code for pair in pairs if pair.forecast_ruling))
+
+
+@app.command()
+def sweep(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A built-in name or a file.")],
+    axes: Annotated[
+        list[str],
+        typer.Option(
+            "--set-axis",
+            metavar="KEY=VALUES",
+            help="[cyan]load.rate_per_s=10..100/10[/cyan], [cyan]place.app.replicas=1,2,4[/cyan], "
+            "[cyan]links\\[app->db].pool=4..64*2[/cyan]; again for another axis: all combinations are simulated.",
+        ),
+    ],
+    settings: Settings = [],  # noqa: B006
+    seeds: Annotated[int, typer.Option(min=1, max=10_000, help="Runs of each combination, from the seed on.")] = 5,
+    seed: Seed = None,
+    executor: ExecutorName = "local",
+    jobs: Jobs = None,
+    out: Annotated[Path, typer.Option(help="A row per combination and seed, as Parquet.")] = Path("sweep.parquet"),
+    plot: Annotated[Path | None, typer.Option(metavar="FILE", help="Also draw the metric: .svg, .png or .pdf.")] = None,
+    metric: Annotated[
+        str, typer.Option(help="What is shown: [cyan]latency_ms_p95[/cyan], [cyan]before.error_ratio[/cyan], ...")
+    ] = "latency_ms_p99",
+    parameters_file: ParametersFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Simulate a scenario with all combinations of some values, several seeds each.
+
+    A key reaches the scenario, the architecture and the deployment. What --out already holds is not simulated again, so
+    that a sweep that was stopped, even by kill -9, goes on where it was.
+
+    Example: [cyan]windtunnel sweep baseline --set-axis load.rate_per_s=20..80/10 --plot sweep.svg[/cyan]
+    """
+    from windtunnel.harness.counting import Counting
+    from windtunnel.harness.exploring import subject
+    from windtunnel.harness.measure import VERSION
+    from windtunnel.harness.report import standing, sweeping
+    from windtunnel.sim.explore.axis import parse_axis
+    from windtunnel.sim.explore.journal import journal
+    from windtunnel.sim.explore.sweep import points
+    from windtunnel.sim.explore.sweep import sweep as swept
+    from windtunnel.sim.explore.workers import workers
+
+    if plot is not None:
+        standing.checked(plot)
+    parsed = [parse_axis(text) for text in axes]
+    known = subject(scenario, _settings(settings, seed), parameters_file)
+    wanted = points(known, parsed, seeds, VERSION)
+    with journal(out) as kept, Counting("trials", len(wanted)) as counting, workers(executor, jobs) as where:
+        rows = swept(wanted, where, kept, counting.at)
+    column = sweeping.column_of(metric, rows)
+    found = sweeping.levels(rows, parsed, column)
+    if plot is not None:
+        sweeping.plot_sweep(found, parsed, column, plot)
+    if as_json:
+        print(json.dumps({"out": str(out), "points": sweeping.sweep_as_data(found, column)}, indent=1))
+    else:
+        sweeping.print_sweep(found, parsed, column)
+        written = [str(out), *([str(plot)] if plot is not None else [])]
+        print(f"{len(rows)} rows: {', '.join(written)}", file=sys.stderr)
+
+
+@app.command()
+def size(
+    subject: Annotated[str, typer.Argument(metavar="ARCH|SCENARIO", help="A built-in name or a file.")],
+    vary: Annotated[
+        list[str],
+        typer.Option(
+            "--vary",
+            metavar="KEY=VALUES",
+            help="What may be changed, within which bounds: [cyan]place.app.replicas=1..20[/cyan], "
+            "[cyan]components.llm.slots=8..64/8[/cyan]. By default replicas of what holds no state, and pools.",
+        ),
+    ] = [],  # noqa: B006
+    settings: Settings = [],  # noqa: B006
+    like: Annotated[
+        str | None, typer.Option(metavar="SCENARIO", help="Of an ARCH: take load and objectives from this scenario.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, max=64, help="Runs that the answer rests on, at least.")] = 5,
+    seed: Seed = None,
+    lose_one: Annotated[
+        bool, typer.Option("--lose-one/--no-lose-one", help="Also what meets the objectives with a replica lost.")
+    ] = True,
+    executor: ExecutorName = "local",
+    jobs: Jobs = None,
+    plot: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Also draw cost against latency: .svg, .png or .pdf.")
+    ] = None,
+    parameters_file: ParametersFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """The cheapest replicas, pools and limits that meet the objectives, also with one replica lost.
+
+    Also where the given configuration saturates and why, and what less latency would cost. Exit code 1: nothing within
+    the bounds does it.
+
+    Example: [cyan]windtunnel size baseline --set load.rate_per_s=60 --vary place.app.replicas=1..8[/cyan]
+    """
+    from windtunnel.harness.counting import Counting
+    from windtunnel.harness.exploring import sizable
+    from windtunnel.harness.report import sizing, standing
+    from windtunnel.sim.explore.axis import parse_axis
+    from windtunnel.sim.explore.size import size as sized
+    from windtunnel.sim.explore.workers import workers
+
+    if plot is not None:
+        standing.checked(plot)
+    bounds = [parse_axis(text, "--vary") for text in vary]
+    known = sizable(subject, _settings(settings, seed), parameters_file, like)
+    with Counting("simulations") as counting, workers(executor, jobs) as where:
+        found = sized(
+            known,
+            where,
+            runs=seeds,
+            bounds=bounds,
+            lose_one=lose_one,
+            stage=counting.stage,
+            progress=counting.at,
+        )
+    if plot is not None:
+        sizing.plot_size(found, known, plot)
+    if as_json:
+        print(json.dumps(sizing.size_as_data(found), indent=1))
+    else:
+        sizing.print_size(found, known)
+    raise typer.Exit(0 if found.cheapest is not None and (found.surviving is not None or not found.lost) else 1)
 
 
 @app.command()
@@ -253,6 +416,7 @@ def report(
     from windtunnel.harness.compare import compare as compared
     from windtunnel.harness.judge import judge
     from windtunnel.harness.report import Pair
+    from windtunnel.sim.answers.forecast import answer
 
     pairs: list[Pair] = []
     waiting = None
@@ -260,14 +424,16 @@ def report(
         found = store.load(word)
         if found.record.kind == "forecast":
             if waiting is not None:
-                pairs.append(Pair(None, None, waiting, judge(waiting), None))
+                pairs.append(Pair(None, None, waiting, judge(waiting), None, answer(waiting)))
             waiting = found
-        else:
-            comparison = compared(waiting, found) if waiting else None
-            pairs.append(Pair(found, judge(found), waiting, judge(waiting) if waiting else None, comparison))
+        elif waiting is not None:
+            comparison = compared(waiting, found)
+            pairs.append(Pair(found, judge(found), waiting, judge(waiting), comparison, answer(waiting)))
             waiting = None
+        else:
+            pairs.append(Pair(found, judge(found), None, None, None))
     if waiting is not None:
-        pairs.append(Pair(None, None, waiting, judge(waiting), None))
+        pairs.append(Pair(None, None, waiting, judge(waiting), None, answer(waiting)))
     _write(pairs, out, junit)
     print(out)
 
@@ -374,7 +540,9 @@ def test(context: typer.Context) -> None:
     environment = os.environ | {"PYTHONPATH": ""}
     if context.args:
         raise typer.Exit(subprocess.run([*pytest, *context.args], cwd=root, env=environment, check=False).returncode)
-    parallel = subprocess.run([*pytest, "-n", "2", "-m", "not measured and not long"], cwd=root, env=environment, check=False)
+    parallel = subprocess.run(
+        [*pytest, "-n", "2", "-m", "not measured and not long"], cwd=root, env=environment, check=False
+    )
     alone = subprocess.run([*pytest, "-m", "measured"], cwd=root, env=environment, check=False)
     raise typer.Exit(parallel.returncode or alone.returncode)
 
@@ -488,11 +656,28 @@ def _replay(name: str, word: str, settings: list[str], seed: int | None, backend
     return command(name, word, *changed)
 
 
+def _exactly(questions: list[Question], known: list[Parameters | None], as_json: bool) -> int:
+    """Print the exact answers; 0, since nothing is judged."""
+    from windtunnel.harness.foretell import foretell_exactly
+    from windtunnel.harness.report import exact_as_data, print_exact
+
+    found = [(each.scenario, foretell_exactly(each, times)) for each, times in zip(questions, known, strict=True)]
+    if as_json:
+        print(json.dumps([exact_as_data(scenario, one) for scenario, one in found], indent=1))
+    else:
+        for scenario, one in found:
+            print_exact(scenario, one)
+    return 0
+
+
 def _backend(word: str) -> Any:
-    known = ("embedded", "containers")
+    return _one_of("--backend", word, ("embedded", "containers"))
+
+
+def _one_of(option: str, word: str, known: tuple[str, ...]) -> Any:
     if word not in known:
         raise SpecError(
-            [Problem("--backend", repr(word), f"one of {', '.join(known)}", suggestion=did_you_mean(word, known))]
+            [Problem(option, repr(word), f"one of {', '.join(known)}", suggestion=did_you_mean(word, known))]
         )
     return word
 

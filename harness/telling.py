@@ -58,6 +58,17 @@ class Telling:
         else:
             self.console.print(f"[{time.monotonic() - self._started:6.1f} s] {text}", markup=False, soft_wrap=True)
 
+    def count(self, text: str, done: int, total: int) -> None:
+        """One of several alike pieces of work begins; of one alone nothing but that it goes on."""
+        if self._quiet:
+            return
+        if self._live:
+            whole, note = (total, f"{done} of at most {total}") if total > 1 else (None, "")
+            self._bar.update(self._task, description=text, visible=True, total=whole, completed=done, note=note)
+        elif time.monotonic() - self._last_plain >= PLAIN_EVERY_S and total > 1:
+            self._last_plain = time.monotonic()
+            self.console.print(f"           {text}: {done} of at most {total}", markup=False, soft_wrap=True)
+
     def watch(self, run: RunProgress) -> None:
         """A measured run goes on."""
         if self._quiet:

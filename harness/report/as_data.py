@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from windtunnel.harness.report import alerting, capacity
 from windtunnel.harness.report.pair import Judged, Pair
 
 
@@ -20,6 +21,9 @@ def as_data(pair: Pair) -> dict[str, Any]:
         "forecast": _judged(pair.forecast_judged),
         "comparison": pair.comparison.model_dump(mode="json") if pair.comparison else None,
         "typical_error": {"median": typical[0], "figures": typical[1]} if typical else None,
+        "answer": capacity.as_data(pair.answer) if pair.answer else None,
+        "replications": [str(verdict) for verdict in pair.replicated],
+        "alerts": alerting.as_data(pair),
     }
 
 

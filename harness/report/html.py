@@ -5,16 +5,21 @@ No script, no font, no request: what the page shows, it carries. It follows ligh
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-from windtunnel.harness.report import wording
+from windtunnel.harness.report import alerting, capacity, wording
 from windtunnel.harness.report.markup import Html, joined, tag
 from windtunnel.harness.report.pair import Judged, Pair
 from windtunnel.harness.report.terminal import ERROR_COLUMNS
 from windtunnel.harness.report.whole_file import write_whole
 from windtunnel.harness.verdict import Comparison, ForecastError, Judgement, Verdict
+from windtunnel.sim.answers.bottleneck import BUSY
+from windtunnel.sim.answers.forecast import Answer
+from windtunnel.sim.answers.keeping_up import HIGH
+from windtunnel.sim.answers.uses import Use
 
 SIGNS = {Verdict.PASS: "✓", Verdict.FAIL: "✕", Verdict.INCONCLUSIVE: "?", Verdict.NOT_OBSERVED: "–"}
 """Beside colour and word: a verdict never depends on colour alone."""
@@ -96,6 +101,8 @@ def _pair(pair: Pair, name: str) -> Html:
         *(_distrust(judged) for judged in pair.runs if judged.ruling.reasons),
         tag("h2", "Objectives"),
         _objectives(pair),
+        _alerts(pair),
+        _capacity(pair, pair.answer) if pair.answer else None,
         tag("div", *pictures(pair, name), class_="pictures"),
         _comparison(pair, pair.comparison) if pair.comparison else None,
         _evidence(pair.measured_judged) if pair.measured_judged else None,
@@ -132,6 +139,58 @@ def _objectives(pair: Pair) -> Html:
             cells.append(tag("td", tag("div", value, _badge(judgement.verdict), class_="judged"), reason))
         rows.append(tag("tr", *cells))
     return _table(("Window", "Objective", "Bound", *(kind.capitalize() for kind in kinds)), rows)
+
+
+def _alerts(pair: Pair) -> Html | None:
+    found = alerting.told(pair)
+    kinds = [judged.run.record.kind.capitalize() for judged in pair.runs]
+    rows = [
+        tag("tr", tag("td", one.name), tag("td", one.rule), *(tag("td", outcome) for outcome in one.outcomes))
+        for one in found
+    ]
+    return joined(tag("h2", "Alerts"), _table(("Alert", "Rule", *kinds), rows, "alerts")) if rows else None
+
+
+def _capacity(pair: Pair, answer: Answer) -> Html:
+    """The forecast's answer: figures by window, what is in use as bars, what gives way."""
+    names = [each.window.name for each in answer.windows]
+    figures = [
+        tag("tr", tag("th", row.title, scope="row"), *(tag("td", cell, class_=_quiet(cell)) for cell in row.cells))
+        for row in capacity.figures(answer)
+    ]
+    uses = [
+        tag("tr", tag("td", name, class_="hop"), tag("td", what), *(tag("td", _bar(use)) for use in found))
+        for name, what, found in capacity.used(answer)
+    ]
+    facts = [tag("div", tag("dt", about), tag("dd", words)) for about, words in capacity.sentences(answer)]
+    if pair.replicated:
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(pair.replicated).items())
+        facts.append(tag("div", tag("dt", f"{len(pair.replicated)} replications"), tag("dd", counts)))
+    return joined(
+        tag("h2", "Capacity"),
+        tag("dl", *facts, class_="words") if facts else None,
+        _table(("", *names), figures, "figures"),
+        tag("p", f"{capacity.basis(answer)}.", class_="note"),
+        _table(("In use", "of", *names), uses, "uses") if uses else None,
+        tag("ul", *(tag("li", doubt) for doubt in capacity.doubts(answer)), class_="note")
+        if capacity.doubts(answer)
+        else None,
+    )
+
+
+def _quiet(cell: str) -> str:
+    return "number saturated" if cell == capacity.SATURATED else "number quiet" if cell == "-" else "number"
+
+
+def _bar(use: Use | None) -> Html:
+    """How full it is; the figure stands beside it, so that nothing depends on the bar."""
+    if use is None:
+        return tag("span", "-", class_="quiet")
+    kind = "full" if use.utilisation >= BUSY else "high" if use.utilisation >= HIGH else "easy"
+    inner = tag("span", class_=f"fill {kind}", style=f"width:{min(use.utilisation, 1.0) * 100:.1f}%")
+    return tag(
+        "div", tag("span", inner, class_="bar", aria_hidden="true"), tag("span", capacity.use(use)), class_="use"
+    )
 
 
 def _comparison(pair: Pair, comparison: Comparison) -> Html:

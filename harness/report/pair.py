@@ -11,6 +11,7 @@ from statistics import median
 from windtunnel.harness.compare import compare
 from windtunnel.harness.judge import judge
 from windtunnel.harness.verdict import Comparison, Judgement, Ruling, Verdict
+from windtunnel.sim.answers.forecast import Answer
 from windtunnel.spec.objective import Bound
 from windtunnel.spec.parameters import Provenance
 from windtunnel.spec.run import Run
@@ -45,6 +46,10 @@ class Pair:
     forecast: Run | None
     forecast_ruling: Ruling | None
     comparison: Comparison | None
+    answer: Answer | None = None
+    """What the forecast says of capacity, where that was asked for."""
+    replicated: tuple[Verdict, ...] = ()
+    """The verdicts of all replications, where there are several; ``forecast`` is the first of those with the worst."""
 
     def __post_init__(self) -> None:
         """Refuse a pair of nothing, a run in the other's place, and one without its ruling. ValueError."""

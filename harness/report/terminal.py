@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from windtunnel.harness.report import wording
+from windtunnel.harness.report import alerting, capacity, wording
 from windtunnel.harness.report.console import console, grid, say, table
 from windtunnel.harness.report.pair import Judged, Pair
 from windtunnel.harness.verdict import Comparison, ForecastError, Judgement, Verdict
+from windtunnel.sim.answers.forecast import Answer
 
 COLOURS = {Verdict.PASS: "green", Verdict.FAIL: "bold red", Verdict.INCONCLUSIVE: "yellow", Verdict.NOT_OBSERVED: "dim"}
 
@@ -44,6 +47,9 @@ def print_pair(pair: Pair, out: Console | None = None) -> None:
         _doubts(judged, out)
     if pair.measured_judged:
         _evidence(pair.measured_judged, out)
+    _alerts(pair, out)
+    if pair.answer:
+        _capacity(pair, pair.answer, out)
     if pair.comparison:
         _comparison(pair, pair.comparison, out)
     foot = grid()
@@ -102,6 +108,51 @@ def _evidence(measured: Judged, out: Console) -> None:
     if rows.rows:
         out.print()
         out.print(rows)
+
+
+def _alerts(pair: Pair, out: Console) -> None:
+    if found := alerting.told(pair):
+        rows = table("alert", "rule", *(judged.run.record.kind for judged in pair.runs))
+        for one in found:
+            rows.add_row(one.name, one.rule, *one.outcomes)
+        out.print()
+        out.print(rows)
+
+
+def _capacity(pair: Pair, answer: Answer, out: Console) -> None:
+    """The forecast's answer, by window."""
+    names = [each.window.name for each in answer.windows]
+    figures = table("capacity")
+    for name in names:
+        figures.add_column(name, justify="right")
+    for row in capacity.figures(answer):
+        figures.add_row(row.title, *(_cell(cell) for cell in row.cells))
+    out.print()
+    out.print(figures)
+    say(out, (capacity.basis(answer), "dim"))
+    uses = table("in use", "of")
+    for name in names:
+        uses.add_column(name, justify="right")
+    for name, what, found in capacity.used(answer):
+        if all(use is None or use.utilisation < capacity.HARDLY for use in found):
+            continue
+        uses.add_row(name, what, *(capacity.use(use) for use in found))
+    if uses.rows:
+        out.print()
+        out.print(uses)
+    for about, words in capacity.sentences(answer):
+        say(out, (f"{about}: ", "bold"), words)
+    for doubt in capacity.doubts(answer):
+        say(out, ("careful: ", "yellow"), doubt)
+    if pair.replicated:
+        counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(pair.replicated).items())
+        say(
+            out, (f"{len(pair.replicated)} replications: ", "bold"), f"{counts}; judged above is the first of the worst"
+        )
+
+
+def _cell(text: str) -> Text:
+    return Text(text, "bold red" if text == capacity.SATURATED else "dim" if text == "-" else "")
 
 
 def _comparison(pair: Pair, comparison: Comparison, out: Console) -> None:

@@ -130,6 +130,10 @@ class _Resource:
     speed: float
     hops: tuple[int, ...]
 
+    def replica(self, number: int) -> str:
+        """``db.0``, or plainly ``db`` where there is but one."""
+        return f"{self.name}.{number}" if self.replicas > 1 else self.name
+
 
 class _Solver:
     """One model, its calls known to be harmless."""
@@ -164,7 +168,8 @@ class _Solver:
             if hops and station.cpu_s == 0:
                 free = station.slots is None or all(self._service(hop).mean() == 0 for hop in hops)
                 kind: Discipline = "delay" if free else "fcfs"
-                found.append(_Resource(station.name, kind, station.slots or 1, station.replicas, 1.0, hops))
+                replicas = 1 if free else station.replicas
+                found.append(_Resource(station.name, kind, station.slots or 1, replicas, 1.0, hops))
         for host, cores in enumerate(self.model.cores):
             found += self._processors(host, cores, used, problems)
         return found
@@ -237,7 +242,9 @@ class _Solver:
         # several flows of a closed network are one class: every cycle draws its flow anew
         apart = [[(flow, 1.0)] for flow in range(len(self.shares))]
         groups = [list(enumerate(self.shares))] if closed else apart
-        stations = [self._queueing(resource, groups) for resource in resources for _ in range(resource.replicas)]
+        stations = [
+            self._queueing(resource, groups, replica) for resource in resources for replica in range(resource.replicas)
+        ]
         if closed:
             found = convolution(stations, closed.users, closed.think_ms.mean() / 1000)
             rates_per_s = [found.throughput[0] * share for share in self.shares]
@@ -247,7 +254,7 @@ class _Solver:
         stretch: dict[int, float] = {}
         answers = []
         for resource in resources:
-            one = found.stations[resource.name]
+            one = found.stations[resource.replica(0)]
             work = sum(rate * self._demand_s(flow, resource) for flow, rate in enumerate(rates_per_s))
             present = sum(one.mean_queue) * resource.replicas
             factor = present / work if work > 0 else 1.0
@@ -265,16 +272,17 @@ class _Solver:
         kind = "closed product-form network" if closed else "open product-form network"
         return self._told(kind, rates_per_s, lambda hop: self._service(hop).mean() * stretch[hop], answers, problems)
 
-    def _queueing(self, resource: _Resource, groups: Sequence[Sequence[tuple[int, float]]]) -> Queueing:
-        visits, means = [], []
+    def _queueing(self, resource: _Resource, groups: Sequence[Sequence[tuple[int, float]]], replica: int) -> Queueing:
+        counts, means = [], []
         for group in groups:
             count = sum(share * self._visits(flow, resource) for flow, share in group)
             work_s = sum(share * self._demand_s(flow, resource) for flow, share in group)
-            visits.append(count / resource.replicas)
+            counts.append(count / resource.replicas)
             means.append(work_s / count if count else 0.0)
         if resource.discipline == "fcfs":  # one mean for all, to the last bit
             means = [self._service(resource.hops[0]).mean() / 1000] * len(groups)
-        return Queueing(resource.name, resource.discipline, tuple(means), tuple(visits), resource.servers)
+        name = resource.replica(replica)
+        return Queueing(name, resource.discipline, tuple(means), tuple(counts), resource.servers)
 
     def _alone(self, resource: _Resource) -> bool:
         """Whether the queue is all that there is to a request: then its distribution is the answer's."""
@@ -400,5 +408,5 @@ class _Solver:
         mean_ms = sum(rate * took for rate, took in zip(rates_per_s, by_flow.values(), strict=True)) / total_per_s
         taken = ["steady state: no warm-up, no end"]
         if nearest < math.inf:
-            taken.append(f"time-outs are never reached: the nearest is {nearest:.3g} times as long as its call")
+            taken.append(f"time-outs are never reached: the nearest is {nearest:,.0f} times as long as its call")
         return Exact(kind, total_per_s, mean_ms, by_flow, quantiles_ms or {}, lost_ratio, tuple(stations), tuple(taken))

@@ -31,6 +31,9 @@ FULL = 0.9
 """Share of its capacity from which on something is busy all the time."""
 LOST = 0.01
 """Share of the requests turned away or timed out that is no accident."""
+ALWAYS = 0.98
+"""Share of its capacity from which on a queue that was not seen to come back is taken for one that never will: a mean
+over so short a window would say nothing in any case."""
 HIGH = 0.8
 """Share of its capacity from which on it is a question whether a system keeps up."""
 
@@ -62,13 +65,13 @@ def excess(run: Run, window: Window, inside: NDArray[np.bool_], scarcest: Use | 
         undecided = undecided or found.verdict != "stable"
     if lost := _lost(run, inside, scarcest):
         return Excess(lost)
-    if (
-        undecided
-        and scarcest is not None
-        and scarcest.utilisation >= HIGH
-        and run.record.scenario.load.arrivals != "closed"
-    ):
-        return Excess(None, f"{Excess.UNDECIDED} it keeps up: {scarcest.name} is used to {scarcest.utilisation:.0%}")
+    if undecided and scarcest is not None and run.record.scenario.load.arrivals != "closed":
+        if scarcest.utilisation >= ALWAYS:
+            return Excess(f"{scarcest.name} is busy all the time, and its queue was not seen to come back")
+        if scarcest.utilisation >= HIGH:
+            return Excess(
+                None, f"{Excess.UNDECIDED} it keeps up: {scarcest.name} is used to {scarcest.utilisation:.0%}"
+            )
     return Excess(None)
 
 
@@ -97,4 +100,4 @@ def _lost(run: Run, inside: NDArray[np.bool_], scarcest: Use | None) -> str | No
     lost = pc.sum(pc.is_in(outcomes, pa.array(["timeout", "rejected", "open"]))).as_py() / len(outcomes)
     if lost < LOST or scarcest.utilisation < 1 - lost:
         return None
-    return f"{lost:.1%} of the requests are turned away or time out, and {scarcest.name} has no room for them"
+    return f"{lost * 100:.1f} % of the requests are turned away or time out, and {scarcest.name} has no room for them"
