@@ -20,12 +20,14 @@ import pyarrow.parquet as pq
 
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 from windtunnel.spec.reading import validate
-from windtunnel.spec.run import SAMPLES, SERIES, SPANS, WRITES, Run, RunRecord
+from windtunnel.spec.run import SAMPLES, SERIES, SKETCHES, SPANS, SUBJECTS, WRITES, Run, RunRecord
 
 FORMAT = 1
 """Counts up when a stored run can no longer be read as before."""
 ROOT = Path(".windtunnel/runs")
 TABLES = {"samples": SAMPLES, "spans": SPANS, "writes": WRITES, "series": SERIES}
+COUNTED = {"sketches": SKETCHES, "subjects": SUBJECTS}
+"""Of runs that observe sketches."""
 
 
 def save(run: Run, root: Path = ROOT) -> Path:
@@ -56,8 +58,9 @@ def load(path_or_id: str | Path, root: Path = ROOT) -> Run:
     """Read a run by its id, directory or run.json. SpecError when it is unknown, broken or of another format."""
     place = _find(path_or_id, root)
     described = _description(place)
+    record = _record(described, place)
     tables = {}
-    for name, schema in TABLES.items():
+    for name, schema in _tables(record).items():
         file = place / f"{name}.parquet"
         try:
             content = file.read_bytes()
@@ -69,7 +72,7 @@ def load(path_or_id: str | Path, root: Path = ROOT) -> Run:
         if not table.schema.equals(schema):
             raise _problem(file, f"columns {', '.join(table.schema.names)}", f"columns {', '.join(schema.names)}")
         tables[name] = table
-    return Run(_record(described, place), **tables)
+    return Run(record, **tables)
 
 
 def record(path_or_id: str | Path, root: Path = ROOT) -> RunRecord:
@@ -92,9 +95,13 @@ def latest(root: Path = ROOT, kind: Literal["measured", "forecast"] | None = Non
     raise _problem(root, "no stored run", f"a {kind or 'stored'} run; make one with `windtunnel run` or `simulate`")
 
 
+def _tables(record: RunRecord) -> dict[str, pa.Schema]:
+    return TABLES | COUNTED if "sketches" in record.observes else TABLES
+
+
 def _write(run: Run, place: Path) -> None:
     digests = {}
-    for name in TABLES:
+    for name in _tables(run.record):
         file = place / f"{name}.parquet"
         table: pa.Table = getattr(run, name)
         pq.write_table(table.combine_chunks(), file, compression="zstd")

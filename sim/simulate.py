@@ -8,7 +8,7 @@ from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from windtunnel.sim.compiler import compile_model
 from windtunnel.sim.model import Model
@@ -19,6 +19,8 @@ from windtunnel.spec.run import Event, Run, RunRecord
 from windtunnel.spec.scenario import Scenario
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from windtunnel.sim.reference.recorder import Tables
 
 Engine = Literal["auto", "simpy", "compiled"]
@@ -27,6 +29,8 @@ HOMES = {"simpy": "windtunnel.sim.reference.engine", "compiled": "windtunnel.sim
 """Where each engine's ``execute(model)`` is."""
 FEW_REQUESTS = 5_000
 """SimPy has answered about so many by the time that the compiled engine has started."""
+MANY_REQUESTS = 2_000_000
+"""Of so many, requests are counted in sketches instead of kept: memory then does not grow with the run."""
 
 
 def simulate(
@@ -39,16 +43,24 @@ def simulate(
     version: str,
     run_id: str | None = None,
     engine: Engine = "auto",
+    many_requests: int = MANY_REQUESTS,
 ) -> Run:
     """The forecast of a scenario. Same arguments, same bytes, on every machine.
 
     ``parameters`` None: every call says its own times; ``replay``: the command that makes it again; ``version``: of
-    this program; ``run_id``: by default derived from everything that decides the result, and so not from the engine.
+    this program; ``run_id``: by default derived from everything that decides the result, and so not from the engine;
+    ``many_requests``: above so many the compiled engine counts them in sketches.
     Raises SpecError where a call has no times or the parts do not fit.
     """
     model = compile_model(scenario, architecture, deployment, parameters)
     backend = chosen(engine, model)
-    tables = _execute(model, backend)
+    tables: Any
+    counts: tuple[pa.Table, ...] = ()
+    sketched = backend == "compiled" and _expected(scenario, model) > many_requests
+    if sketched:
+        tables, counts = _count(model, scenario)
+    else:
+        tables = _execute(model, backend)
     content = (scenario, architecture, deployment, *((parameters,) if parameters else ()))
     record = RunRecord(
         id=run_id or f"{scenario.name}-forecast-{_digest(*(part.model_dump_json() for part in content), version)}",
@@ -61,11 +73,11 @@ def simulate(
         version=version,
         replay=replay,
         parameters=parameters_id(parameters) if parameters else None,
-        observes=("samples", "first_token", "spans", "series"),
+        observes=("sketches", "first_token", "series") if sketched else ("samples", "first_token", "spans", "series"),
         events=_events(scenario),
         unmodelled=model.unmodelled,
     )
-    return Run(record, tables.samples, tables.spans, tables.writes, tables.series)
+    return Run(record, tables.samples, tables.spans, tables.writes, tables.series, *counts)
 
 
 def chosen(engine: Engine, model: Model) -> Literal["simpy", "compiled"]:
@@ -73,6 +85,28 @@ def chosen(engine: Engine, model: Model) -> Literal["simpy", "compiled"]:
     if engine != "auto":
         return engine
     return "compiled" if find_spec("numba") and _requests(model) > FEW_REQUESTS else "simpy"
+
+
+def _expected(scenario: Scenario, model: Model) -> float:
+    """About how many requests there will be."""
+    if model.closed is None and scenario.load.rate_per_s is not None:
+        highest = max(scenario.load.rate_per_s, scenario.load.peak_per_s or 0.0)
+        if highest * model.duration_s < FEW_REQUESTS:
+            return highest * model.duration_s
+    if model.closed is not None:
+        return _requests(model)
+    return float(sum(len(piece) for piece in model.arrivals()))
+
+
+def _count(model: Model, scenario: Scenario) -> tuple[Any, tuple[pa.Table, ...]]:
+    """Requests counted, by window."""
+    from windtunnel.sim.compiled import Compiled
+    from windtunnel.sim.compiled.tally import tables
+
+    spans = scenario.windows.spans()
+    run = Compiled(model, samples=False, spans=False, windows=tuple((span.start_s, span.end_s) for span in spans))
+    run.run()
+    return run.tables(), tables(run.counted(), model, [span.name for span in spans])
 
 
 def _requests(model: Model) -> float:

@@ -6,12 +6,14 @@ samples   a request, as its client saw it
 spans     a call between two components, as the caller saw it (kind client) or the callee (kind server)
 writes    a promised write: was it acknowledged, was it found afterwards
 series    a gauge over time: processor share of a component, requests in a queue
+sketches  of a forecast of very many requests, instead of samples and spans: how many times fell into which bucket
+subjects  the same: how many ended how, by window and subject
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import pyarrow as pa
@@ -74,7 +76,33 @@ SERIES = pa.schema(
     ]
 )
 
-Observable = Literal["samples", "first_token", "spans", "writes", "series"]
+SKETCHES = pa.schema(
+    [
+        pa.field("window", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),  # of SUBJECTS
+        pa.field("bucket", pa.int32(), nullable=False),  # of sim.answers.sketch
+        pa.field("count", pa.int64(), nullable=False),
+    ]
+)
+
+SUBJECTS = pa.schema(
+    [
+        pa.field("window", pa.string(), nullable=False),
+        pa.field("subject", pa.string(), nullable=False),  # latency, answer, first_token, flow:chat, hop:app->db
+        pa.field("ok", pa.int64(), nullable=False),
+        pa.field("timeout", pa.int64(), nullable=False),
+        pa.field("error", pa.int64(), nullable=False),
+        pa.field("rejected", pa.int64(), nullable=False),
+        pa.field("open", pa.int64(), nullable=False),
+        pa.field("sum_ms", pa.float64(), nullable=False),
+        pa.field("low_ms", pa.float64(), nullable=False),
+        pa.field("high_ms", pa.float64(), nullable=False),
+        pa.field("wait_ms", pa.float64(), nullable=False),  # in all, for places and connections
+    ]
+)
+"""Subjects: latency (of requests that succeeded), answer (of all), first_token; then latencies of each flow and hop."""
+
+Observable = Literal["samples", "first_token", "spans", "writes", "series", "sketches"]
 
 
 class Event(Frozen):
@@ -152,6 +180,8 @@ class Run:
     spans: pa.Table
     writes: pa.Table
     series: pa.Table
+    sketches: pa.Table = field(default_factory=SKETCHES.empty_table)
+    subjects: pa.Table = field(default_factory=SUBJECTS.empty_table)
 
     def __post_init__(self) -> None:
         """Hold every table to its schema. ValueError on another one."""
@@ -160,13 +190,17 @@ class Run:
             (self.spans, SPANS),
             (self.writes, WRITES),
             (self.series, SERIES),
+            (self.sketches, SKETCHES),
+            (self.subjects, SUBJECTS),
         ):
             if not table.schema.equals(schema):
                 raise ValueError(f"found columns {table.schema.names}, expected {schema.names} with their types")
 
     def digest(self) -> str:
-        """SHA-256 over the samples' values: equal for equal seeds of a simulation."""
+        """SHA-256 over the values of the samples, or of the sketches in their place: equal for equal seeds of a
+        simulation."""
+        table = self.sketches if "sketches" in self.record.observes else self.samples
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, self.samples.schema) as writer:
-            writer.write_table(self.samples.combine_chunks())
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table.combine_chunks())
         return hashlib.sha256(sink.getvalue()).hexdigest()

@@ -5,6 +5,7 @@ Used by strands.
 
 from __future__ import annotations
 
+from windtunnel.sim.compiled import callers
 from windtunnel.sim.compiled.agenda import then
 from windtunnel.sim.compiled.frames import root_of
 from windtunnel.sim.compiled.jit import jit
@@ -79,7 +80,7 @@ def look_up_or_store(w: World, f):
     if s.hit_ratio >= 0:
         if h.role == STORE:
             return OK
-        return HIT if uniform(x.salt, h.place | x.attempt << 32 | HIT_DRAW) < s.hit_ratio else MISS
+        return HIT if uniform(x.origin, h.place | x.attempt << 32 | HIT_DRAW) < s.hit_ratio else MISS
     if h.role == STORE:
         store(w, x.inst, x.prompt)
         return OK
@@ -203,12 +204,14 @@ def stale(w: World, f):
     h = w.hops[x.hop]
     s = w.stations[h.callee]
     r = root_of(w, f)
-    if s.lag < 0 or r < 0:
+    if s.lag < 0 or s.reign_count == 0 or r < 0:
         return
     now = w.g[0].now
+    root = w.frames[r]
     if not h.reads:
-        w.frames[r].written = now
-        return
-    lag_ms = sample(w.distributions, w.numbers, s.lag, x.salt, h.place | x.attempt << 32 | LAG)
-    if w.frames[r].written >= 0 and now - w.frames[r].written < lag_ms / 1000:
-        s.stale += 1
+        root.written = now
+        root.message = h.callee
+    elif x.callee != callers.reigning(w, h.callee) and root.written >= 0 and root.message == h.callee:
+        lag_ms = sample(w.distributions, w.numbers, s.lag, x.origin, h.place | x.attempt << 32 | LAG)
+        if now - root.written < lag_ms / 1000:
+            s.stale += 1

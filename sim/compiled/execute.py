@@ -53,7 +53,7 @@ class Compiled:
         self._scaling = Scaling(model)
 
     def run(self, progress: Callable[[float], object] | None = None) -> None:
-        """To the end of the last request. ``progress`` is told now and then how much of the run is over, from 0 to 1."""
+        """To the end of the last request. ``progress`` is told now and then how much is over, from 0 to 1."""
         w = self.world
         g = w.g[0]
         if len(w.happenings):
@@ -69,6 +69,8 @@ class Compiled:
                 break
             if reason == records.MORE_ARRIVALS:
                 self._arrive()
+                if progress:
+                    progress(min(1.0, float(g.now) / self.model.duration_s))
             elif reason == records.GROW:
                 self.world = grown(self.world)
             elif reason == records.DRAIN:

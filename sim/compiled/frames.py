@@ -61,7 +61,7 @@ def gone(w: World, f):
 
 @hot
 def ended(w: World, f):
-    """``gone``, for a strand that has come to its end by itself: of its timers only a first token's or a cut's is set."""
+    """``gone``, for a strand that has come to its end: of its timers only a first token's or a cut's may be set."""
     g = w.g[0]
     x = w.frames[f]
     x.stamp += 1

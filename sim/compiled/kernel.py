@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 from windtunnel.sim.compiled import batch, caches, processor, queues, strands, tally, wires
-from windtunnel.sim.compiled.agenda import fill, main_timer, set_timer, take_back, take_first, then, then_cancel
+from windtunnel.sim.compiled.agenda import fill, main_timer, set_at, take_back, take_first, then, then_cancel
 from windtunnel.sim.compiled.frames import born
 from windtunnel.sim.compiled.jit import jit
 from windtunnel.sim.compiled.records import (
@@ -99,7 +99,8 @@ def _happens(w: World):
     event = w.happenings[g.happening]
     g.happening += 1
     if g.happening < g.happenings:
-        set_timer(w, g.source, w.happenings[g.happening].t, FAULT | NOBODY)
+        # as all of them were set at the very beginning, before whatever else is due with them
+        set_at(w, g.source, w.happenings[g.happening].t, FAULT | NOBODY, 0)
     n = event.window
     window = w.windows[n]
     link = w.wires[window.wire]
@@ -208,7 +209,7 @@ def _besides(w: World, f, which):
 
 @jit
 def _short_of_room(w: World):
-    """Whether memory besides frames is needed (GROW) or records have to be fetched (DRAIN) before anything else; 0: no."""
+    """Whether memory besides frames is needed (GROW) or records have to be fetched (DRAIN) first; 0: no."""
     g = w.g[0]
     if g.threads_free < 0 or w.sources[g.threads_free].next < 0:
         return GROW

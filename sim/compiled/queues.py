@@ -170,7 +170,7 @@ def _deliver(w: World, m, place):
     x.attempt = e.receives - 1
     x.rkey = (e.request + 1) << 8 | (e.receives - 1)
     x.written = -1.0
-    x.f_need = m
+    x.message = m
     x.place = place
     x.inst = w.stations[p.station].first + p.replica
     x.epoch = e.receives
@@ -184,7 +184,7 @@ def _deliver(w: World, m, place):
 def invisible_no_more(w: World, f):
     """A message was not finished in time: it waits again, or is a dead letter. Its worker goes on with it."""
     x = w.frames[f]
-    m = x.f_need
+    m = x.message
     e = w.messages[m]
     s = w.stations[e.queue]
     if e.done:
@@ -201,7 +201,7 @@ def invisible_no_more(w: World, f):
 def finished(w: World, f, well):
     """A place is through with a message, and takes the next one. Without success its timer stays."""
     x = w.frames[f]
-    m = x.f_need
+    m = x.message
     e = w.messages[m]
     queue = e.queue
     place = x.place
@@ -237,7 +237,7 @@ def rests_or_takes(w: World, place, queue, station):
 def timer(w: World, f):
     """The timer of a message that was taken has come."""
     x = w.frames[f]
-    m = x.f_need
+    m = x.message
     ghost = x.kind == -2
     if ghost:
         w.messages[m].copies -= 1

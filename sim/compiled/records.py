@@ -110,8 +110,9 @@ FRAME = record(
     *_many("i4", "c_hop c_tries c_won c_got c_passed c_under_way c_tokens c_last"),
     # seldom
     *_many("f8", "target half spread intended written"),
+    *_many("u8", "origin"),
     *_many("i8", "order"),
-    *_many("i4", "first_phase thread flow place epoch"),
+    *_many("i4", "first_phase thread flow place epoch message"),
     *_many("i4", "f_need f_good f_left f_got f_decided"),
 )
 

@@ -193,6 +193,7 @@ def start(w: World, f, hop, attempt):
     x = w.frames[c]
     x.parent = f
     hand_on(w, f, c)
+    x.origin = x.salt
     x.within = c
     x.hop = hop
     x.wire = wire
@@ -470,7 +471,7 @@ def _half_link(w: World, f):
     h = w.hops[x.hop]
     if h.link < 0:
         return 0.0
-    return sample(w.distributions, w.numbers, h.link, x.salt, h.place | x.attempt << 32 | LINK) / 2
+    return sample(w.distributions, w.numbers, h.link, x.origin, h.place | x.attempt << 32 | LINK) / 2
 
 
 # Cancellation
@@ -1156,9 +1157,9 @@ def go(w: World, f, phase):
             x = w.frames[f]
             p = x.parent
             told = False
+            if g.tracks and (x.marks & ZOMBIE or not x.marks & ENDED):
+                _leave_wire(w, f)
             if not x.marks & ENDED:
-                if g.tracks:
-                    _leave_wire(w, f)
                 over(w, f, x.outcome, False)
                 told = p >= 0
                 if told and (g.fifo_n > 0 or (x.marks & HAS_CONNECTION and w.lanes[x.lane].waiting > 0)):
@@ -1353,7 +1354,7 @@ def go(w: World, f, phase):
 def _chosen(w: World, f):
     x = w.frames[f]
     o = w.operations[x.pc]
-    u = uniform(x.salt, o.c << 40 | CHOICE)
+    u = uniform(x.salt, int(o.c) << 40 | CHOICE)
     for n in range(o.b - 1):
         if u < w.numbers[o.next + n]:
             return w.targets[o.a + n]

@@ -7,16 +7,20 @@ length, whose quantiles tell how sure the whole's are, and in slices of the whol
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from windtunnel.sim.answers import sketch
 from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.records import OK, OUTCOMES
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.model import Model, Outcome
+from windtunnel.spec.run import SKETCHES, SUBJECTS
 
 SECTIONS = 20
 SLICES = 1000
@@ -104,6 +108,48 @@ def call(w: World, f):
         t.waits += x.wait * 1000
     if x.admitted > x.arrived >= 0:
         t.waits += (x.admitted - x.arrived) * 1000
+
+
+def tables(found: Counted, model: Model, windows: Sequence[str]) -> tuple[pa.Table, pa.Table]:
+    """SKETCHES and SUBJECTS of spec.run. ``windows``: their names. Hops of one wire are one subject."""
+    merged: dict[tuple[str, str], list[Summary]] = {}
+    for (window, subject), summary in found.subjects.items():
+        merged.setdefault((windows[window], _told(subject, model)), []).append(summary)
+    buckets = [SKETCHES.empty_table()]
+    subjects = []
+    for (window_name, name), parts in merged.items():
+        whole = sketch.Sketch.merged([part.sketch for part in parts])
+        held, counts = whole.pairs()
+        buckets.append(_rows(window_name, name, held, counts))
+        ends: Counter[str] = Counter()
+        for part in parts:
+            ends.update(part.outcomes)
+        subjects.append(
+            {
+                "window": window_name,
+                "subject": name,
+                "ok": ends["ok"] + ends["hit"] + ends["miss"],
+                **{outcome: ends[outcome] for outcome in ("timeout", "error", "rejected", "open")},
+                "sum_ms": whole.sum_ms,
+                "low_ms": whole.min_ms,
+                "high_ms": whole.max_ms,
+                "wait_ms": sum(part.wait_ms for part in parts),
+            }
+        )
+    return pa.concat_tables(buckets), pa.Table.from_pylist(subjects, SUBJECTS)
+
+
+def _rows(window: str, subject: str, held: Any, counts: Any) -> pa.Table:
+    n = len(held)
+    return pa.table([pa.array([window] * n), pa.array([subject] * n), pa.array(held), pa.array(counts)], SKETCHES)
+
+
+def _told(subject: str, model: Model) -> str:
+    """As spec.run.SUBJECTS calls it."""
+    kind, _, number = subject.partition(":")
+    if kind == "hop":
+        return f"hop:{model.wires[model.hops[int(number)].wire].name}"
+    return {"successes": "latency", "answers": "answer", "first_tokens": "first_token"}.get(subject, subject)
 
 
 @dataclass(frozen=True, eq=False)

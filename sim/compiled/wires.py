@@ -127,7 +127,7 @@ def passes(w: World, f, stream, size, pieces, spread_ms, from_s, only):
         bytes_, pieces_, spread_ = size, pieces, spread_ms
         if since != from_s:
             bytes_, pieces_, spread_ = answer(w, f, w.g[0].now - since)
-        one = passage(window, x.salt, place, stream, bytes_, h.round_trips, pieces_, spread_)
+        one = passage(window, x.origin, place, stream, bytes_, h.round_trips, pieces_, spread_)
         if one[4] >= 0:
             cut(w, f, n, since + one[4] / 1000, one[5])
         first_ms += one[0]

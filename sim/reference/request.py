@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from windtunnel.sim.model import Outcome
@@ -40,8 +40,8 @@ class Request:
     """A trace's, where there is one."""
     owed: list[Owed] | None = None
     """Until its client has the answer; None: the client has gone."""
-    written_s: dict[int, float] = field(default_factory=dict)
-    """By station: when its last call that does not only read ended well there."""
+    written: tuple[int, float] | None = None
+    """Where, and when, its last call to a replicated database that does not only read ended well."""
 
 
 @dataclass(eq=False)

@@ -230,13 +230,13 @@ class Station:
     def _notices_staleness(self, exchange: Exchange) -> None:
         """Count a read at a standby of what the same request has written less than a replication lag ago."""
         lag_ms, primary = self.policy.lag_ms, self.primary()
-        if lag_ms is None or primary is None:
+        request, now_s = exchange.request, self._engine.clock.now
+        if lag_ms is None or primary is None or request.owed is None:  # None: its client has gone
             return
-        written_s = exchange.request.written_s
         if not exchange.hop.reads:
-            written_s[self.index] = self._engine.clock.now
-        elif exchange.callee_replica != primary and self.index in written_s:
-            ago_s = self._engine.clock.now - written_s[self.index]
+            request.written = (self.index, now_s)
+        elif exchange.callee_replica != primary and request.written and request.written[0] == self.index:
+            ago_s = now_s - request.written[1]
             self.stale_reads += ago_s < self._engine.draw(exchange, lag_ms, Purpose.LAG) / 1000
 
     # What is seen
