@@ -30,12 +30,14 @@ from windtunnel.harness.measures import (
     Calls,
     Figure,
     figure_of,
+    figure_of_counts,
     is_quantile,
     quantile_share,
     quantity,
     requests,
 )
 from windtunnel.harness.verdict import Judgement, Ruling, Verdict
+from windtunnel.sim.answers.counted import is_counted
 from windtunnel.sim.answers.stale_reads import counts_stale_reads
 from windtunnel.spec.objective import Bound
 from windtunnel.spec.run import Run
@@ -96,6 +98,8 @@ def _judgement(run: Run, window: Window, metric: str, bound: Bound, reasons: tup
 
 
 def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
+    if is_counted(run):
+        return _of_counts(run, window, metric, bound)
     if unseen := _unseen(run, metric):
         return Verdict.NOT_OBSERVED, None, f"this {run.record.kind} run does not observe {unseen}"
     calls = requests(run, window)
@@ -111,6 +115,22 @@ def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
     if is_quantile(metric) and not seen.enough:
         return _small_quantile(metric, calls, seen, bound)
     return _held(bound, seen.value), seen.value, _figures(seen, calls)
+
+
+def _of_counts(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
+    """Of a forecast of very many requests, which keeps sketches: a quantile of them is off by less than 0.4 %."""
+    found = figure_of_counts(run, window, metric)
+    if found is None:
+        return (
+            Verdict.NOT_OBSERVED,
+            None,
+            f"this {run.record.kind} run counts its requests: {metric} needs each of them",
+        )
+    if found.value is None:
+        return Verdict.INCONCLUSIVE, None, "no request was due in this window"
+    if not found.enough:
+        return Verdict.INCONCLUSIVE, found.value, f"{found.beyond} of {found.n} samples beyond, {ENOUGH_BEYOND} needed"
+    return _held(bound, found.value), found.value, f"{found.n} requests, counted"
 
 
 def _unseen(run: Run, metric: str) -> str | None:

@@ -26,6 +26,7 @@ from numpy.typing import NDArray
 
 from windtunnel.sim.answers.amplification import amplification
 from windtunnel.sim.answers.cost import cost
+from windtunnel.sim.answers.counted import counted
 from windtunnel.sim.answers.goodput import goodput_limit_ms
 from windtunnel.sim.answers.membership import belongs
 from windtunnel.sim.answers.readings import Readings
@@ -158,12 +159,43 @@ def figure_of(run: Run, window: Window, metric: str, calls: Calls | None = None)
             return Figure(max(amplification(run, calls.request).values(), default=None), len(calls))
         case "cost_per_1000":
             succeeded = belongs(run, window) & _one_of(run.samples["outcome"], SUCCESSES)
-            found = cost(run, window, succeeded, Readings(run.series))
+            flows = pc.value_counts(run.samples["flow"].filter(pa.array(succeeded))).to_pylist()
+            answered = {row["values"]: row["counts"] for row in flows}
+            found = cost(run.record, window, answered, Readings(run.series))
             return Figure(found.per_1000 if found else None, int(succeeded.sum()))
         case "stale_read_ratio":
             return Figure(*stale_read_ratio(run, window))
         case _:
             return figure(metric, calls)
+
+
+def figure_of_counts(run: Run, window: Window, metric: str) -> Figure | None:
+    """The same of a run that holds sketches; None: they do not tell."""
+    found = counted(run, window)
+    seconds = window.end_s - window.start_s
+    if metric == "throughput_per_s":
+        return Figure(found.ends["ok"] / seconds, found.requests)
+    if metric in ("error_ratio", "timeout_ratio"):
+        bad = found.ends["timeout"] if metric == "timeout_ratio" else found.requests - found.ends["ok"]
+        return Figure(bad / found.requests if found.requests else None, found.requests)
+    if metric == "goodput_per_s":
+        latency, limit_ms = found.sketches["latency"], goodput_limit_ms(run.record.scenario, window.name)
+        quick = latency.total * (1 - latency.share_above(limit_ms)) if latency.total else 0.0
+        return Figure(quick / seconds, found.requests)
+    if metric == "cost_per_1000":
+        spent = cost(run.record, window, found.answered, Readings(run.series))
+        return Figure(spent.per_1000, found.ends["ok"]) if spent else None
+    kind = quantity(metric) if is_quantile(metric) else metric.rpartition("_")[0]
+    sketch = found.sketches.get(kind.removesuffix("_ms"))
+    if sketch is None or not kind.endswith("_ms"):
+        return None
+    if not sketch.total:
+        return Figure(None, 0)
+    if is_quantile(metric):
+        share = quantile_share(metric)
+        beyond = sketch.total - math.ceil(sketch.total * share)
+        return Figure(sketch.quantile(float(share)), sketch.total, beyond)
+    return Figure(sketch.max_ms if metric.endswith("_max") else sketch.mean(), sketch.total)
 
 
 def figure(metric: str, calls: Calls) -> Figure:

@@ -18,34 +18,25 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from windtunnel.sim.answers.alerts import Alerted, alerts
 from windtunnel.sim.answers.amplification import amplification
 from windtunnel.sim.answers.bottleneck import Bottleneck, bottleneck
 from windtunnel.sim.answers.cost import Cost, cost
+from windtunnel.sim.answers.counted import counted, is_counted
 from windtunnel.sim.answers.goodput import goodput_limit_ms
-from windtunnel.sim.answers.interval import Interval, quantile, replications, sectioning
+from windtunnel.sim.answers.interval import Interval
 from windtunnel.sim.answers.keeping_up import Excess, excess
+from windtunnel.sim.answers.latencies import Kept, Latencies, Sketched, mean_of_runs, merged, quantile_of_runs
 from windtunnel.sim.answers.membership import belongs
 from windtunnel.sim.answers.readings import Readings
 from windtunnel.sim.answers.recovery import Recovered, recovered
-from windtunnel.sim.answers.steady_state import steady_state
 from windtunnel.sim.answers.uses import Use, uses
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
 SHARES = (0.5, 0.9, 0.95, 0.99, 0.999)
 """The quantiles of every answer."""
-ENOUGH_BEYOND = 20
-"""So many successes have to lie beyond a quantile before it says something."""
-IN_A_SECTION = 5
-"""Of them: with four sections and more, intervals of independent times then cover in 94 to 97 % (measured)."""
-MOST_SECTIONS = 10
-FEWEST_FOR_A_MEAN = 40
-CONFIDENCE = 0.95
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -84,8 +75,8 @@ class WindowAnswer:
     cost: Cost | None
     doubts: tuple[str, ...]
     """Why the intervals may be too narrow, or the window too short."""
-    latencies_ms: Floats = field(repr=False, compare=False)
-    """Of the successes, in the order of their intended starts, run by run."""
+    latencies: Latencies = field(repr=False, compare=False)
+    """Of the successes."""
 
     @property
     def error_ratio(self) -> float | None:
@@ -135,65 +126,74 @@ def pooled(answers: Sequence[Answer]) -> Answer:
 
 
 def _window(run: Run, window: Window, readings: Readings) -> WindowAnswer:
-    inside = belongs(run, window)
-    ok = pc.equal(run.samples["outcome"], "ok").to_numpy()
-    succeeded = inside & ok
-    intended_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
-    chosen = np.flatnonzero(succeeded)
-    chosen = chosen[np.argsort(intended_s[chosen], kind="stable")]
-    latencies_ms = (done_s[chosen] - intended_s[chosen]) * 1000
-    failures = Counter(run.samples["outcome"].filter(pa.array(inside & ~ok)).to_pylist())
+    seen = _counted(run, window) if is_counted(run) else _kept(run, window)
     seconds = window.end_s - window.start_s
     limit_ms = goodput_limit_ms(run.record.scenario, window.name)
     used = uses(run.record, readings, window)
-    whole_mean_ms = float(latencies_ms.mean()) if len(latencies_ms) else math.nan
-    narrow = bottleneck(used, run.record.architecture, whole_mean_ms)
-    pressed = excess(run, window, inside, narrow.use if narrow else None, readings)
-    mean_ms, doubts = (None, ()) if pressed.why else _mean(latencies_ms, pressed)
+    times = seen.latencies
+    narrow = bottleneck(used, run.record.architecture, times.mean_ms() if len(times) else math.nan)
+    pressed = excess(run, window, seen.requests, seen.errors, narrow.use if narrow else None, readings)
+    mean_ms, doubts = (None, ()) if pressed.why else times.mean()
     return WindowAnswer(
         window=window,
-        requests=float(inside.sum()),
-        errors={outcome: float(count) for outcome, count in failures.most_common()},
+        requests=seen.requests,
+        errors=seen.errors,
         saturated=pressed.why,
         mean_ms=mean_ms,
-        quantiles=tuple(Quantile(share, None if pressed.why else _quantile(latencies_ms, share)) for share in SHARES),
-        throughput_per_s=len(latencies_ms) / seconds,
-        goodput_per_s=float((np.round(latencies_ms, 6) <= limit_ms).sum()) / seconds,
+        quantiles=tuple(Quantile(share, None if pressed.why else times.quantile(share)) for share in SHARES),
+        throughput_per_s=len(times) / seconds,
+        goodput_per_s=times.within(limit_ms) / seconds,
         goodput_limit_ms=limit_ms,
         uses=used,
         bottleneck=narrow,
-        amplification=(
-            amplification(run, run.samples["request"].to_numpy()[inside]) if "spans" in run.record.observes else {}
-        ),
-        cost=cost(run, window, succeeded, readings),
-        doubts=doubts,
-        latencies_ms=latencies_ms,
+        amplification=seen.amplification,
+        cost=cost(run.record, window, seen.answered, readings),
+        doubts=(*doubts, *([pressed.doubt] if pressed.doubt and mean_ms else [])),
+        latencies=times,
     )
 
 
-def _mean(latencies_ms: Floats, pressed: Excess) -> tuple[Interval | None, tuple[str, ...]]:
-    if len(latencies_ms) < FEWEST_FOR_A_MEAN:
-        return None, ()
-    settled = steady_state(latencies_ms, CONFIDENCE)
-    doubts = [*settled.doubts, *([pressed.doubt] if pressed.doubt else [])]
-    return settled.mean, tuple(doubts)
+@dataclass(frozen=True)
+class _Seen:
+    """What became of the requests that a window is about."""
+
+    requests: float
+    errors: dict[str, float]
+    answered: dict[str, int]
+    """Successes by flow."""
+    latencies: Latencies
+    amplification: dict[str, float]
 
 
-def _quantile(latencies_ms: Floats, share: float) -> Interval | None:
-    """From as many sections as hold five times beyond it each."""
-    n = len(latencies_ms)
-    beyond = n - math.ceil(n * share - 1e-9)
-    if beyond < ENOUGH_BEYOND:
-        return None
-    sections = min(MOST_SECTIONS, beyond // IN_A_SECTION)
-    found = quantile(latencies_ms, share, CONFIDENCE, sections=sections)
-    return replace(found, mean=float(np.quantile(latencies_ms, share, method="inverted_cdf")))
+def _kept(run: Run, window: Window) -> _Seen:
+    inside = belongs(run, window)
+    ok = pc.equal(run.samples["outcome"], "ok").to_numpy()
+    intended_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
+    chosen = np.flatnonzero(inside & ok)
+    chosen = chosen[np.argsort(intended_s[chosen], kind="stable")]
+    failures = Counter(run.samples["outcome"].filter(pa.array(inside & ~ok)).to_pylist())
+    flows = pc.value_counts(run.samples["flow"].filter(pa.array(inside & ok))).to_pylist()
+    requests = run.samples["request"].to_numpy()[inside]
+    return _Seen(
+        float(inside.sum()),
+        {outcome: float(count) for outcome, count in failures.most_common()},
+        {row["values"]: row["counts"] for row in flows},
+        Kept((done_s[chosen] - intended_s[chosen]) * 1000),
+        amplification(run, requests) if "spans" in run.record.observes else {},
+    )
+
+
+def _counted(run: Run, window: Window) -> _Seen:
+    found = counted(run, window)
+    errors = {outcome: float(count) for outcome, count in found.failures.items()}
+    times = Sketched(found.sketches["latency"], found.sections)
+    return _Seen(float(found.requests), errors, found.answered, times, {})
 
 
 def _recovered(run: Run) -> Recovered | None:
     scenario = run.record.scenario
     windows = [window for fault in scenario.faults if (window := scenario.windows.named(fault.at)) is not None]
-    if not windows:
+    if not windows or is_counted(run):
         return None
     healed_at_s, until_s = max(window.end_s for window in windows), scenario.windows.total_s
     begun_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
@@ -212,24 +212,20 @@ def _pooled(same: Sequence[WindowAnswer]) -> WindowAnswer:
     doubts = dict.fromkeys(doubt for each in same for doubt in each.doubts if doubt.startswith(Excess.UNDECIDED))
     if pressed and not saturated:
         doubts[f"{len(pressed)} of {len(same)} runs are saturated: {pressed[0]}"] = None
-    runs = [each.latencies_ms for each in same]
-    latencies_ms = np.concatenate(runs)
+    runs = [each.latencies for each in same]
     first = same[0]
     used = _mean_uses([each.uses for each in same])
     outcomes = Counter[str]()
     for each in same:
         outcomes.update(each.errors)
     links = {link: np.mean([each.amplification.get(link, 1.0) for each in same]) for link in first.amplification}
-    some = [run for run in runs if len(run)]
     return replace(
         first,
         requests=float(np.mean([each.requests for each in same])),
         errors={outcome: count / len(same) for outcome, count in outcomes.most_common()},
         saturated=saturated,
-        mean_ms=None if saturated or not some else replications([float(run.mean()) for run in some], CONFIDENCE),
-        quantiles=tuple(
-            Quantile(share, None if saturated else _quantile_of_runs(some, latencies_ms, share)) for share in SHARES
-        ),
+        mean_ms=None if saturated else mean_of_runs(runs),
+        quantiles=tuple(Quantile(share, None if saturated else quantile_of_runs(runs, share)) for share in SHARES),
         throughput_per_s=float(np.mean([each.throughput_per_s for each in same])),
         goodput_per_s=float(np.mean([each.goodput_per_s for each in same])),
         uses=used,
@@ -237,20 +233,8 @@ def _pooled(same: Sequence[WindowAnswer]) -> WindowAnswer:
         amplification={link: float(value) for link, value in links.items()},
         cost=_mean_cost([each.cost for each in same if each.cost is not None]),
         doubts=tuple(doubts),
-        latencies_ms=latencies_ms,
+        latencies=merged(runs),
     )
-
-
-def _quantile_of_runs(runs: Sequence[Floats], latencies_ms: Floats, share: float) -> Interval | None:
-    """Each run is a section, if it holds enough beyond the quantile; else neighbouring runs are one."""
-    n = len(latencies_ms)
-    beyond = n - math.ceil(n * share - 1e-9)
-    if beyond < ENOUGH_BEYOND or len(runs) < 2:
-        return None
-    sections = min(len(runs), max(2, beyond // IN_A_SECTION))
-    groups = [np.concatenate([runs[i] for i in part]) for part in np.array_split(np.arange(len(runs)), sections)]
-    parts = [float(np.quantile(group, share, method="inverted_cdf")) for group in groups]
-    return sectioning(parts, float(np.quantile(latencies_ms, share, method="inverted_cdf")), CONFIDENCE)
 
 
 def _mean_uses(runs: Sequence[tuple[Use, ...]]) -> tuple[Use, ...]:

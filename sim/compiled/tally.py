@@ -136,6 +136,13 @@ def tables(found: Counted, model: Model, windows: Sequence[str]) -> tuple[pa.Tab
                 "wait_ms": sum(part.wait_ms for part in parts),
             }
         )
+    for window_name, sections in zip(windows, found.sections, strict=True):
+        for n, section in enumerate(sections):
+            held, counts = section.pairs()
+            buckets.append(_rows(window_name, f"section:{n:02}", held, counts))
+            ended = {"ok": section.total} | dict.fromkeys(("timeout", "error", "rejected", "open"), 0)
+            times = {"sum_ms": section.sum_ms, "low_ms": section.min_ms, "high_ms": section.max_ms, "wait_ms": 0.0}
+            subjects.append({"window": window_name, "subject": f"section:{n:02}"} | ended | times)
     return pa.concat_tables(buckets), pa.Table.from_pylist(subjects, SUBJECTS)
 
 
