@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
-from numpy.typing import NDArray
-
 from windtunnel.sim.answers.readings import Readings
-from windtunnel.spec.run import Run
+from windtunnel.spec.run import RunRecord
 from windtunnel.spec.scenario import Window
 
 HOURS_PER_MONTH = 730.0
@@ -47,34 +43,29 @@ class Cost:
         return self.whole * HOURS_PER_MONTH * 3600 / self.seconds
 
 
-def cost(run: Run, window: Window, succeeded: NDArray[np.bool_], readings: Readings) -> Cost | None:
+def cost(record: RunRecord, window: Window, answered: Mapping[str, int], readings: Readings) -> Cost | None:
     """What a window cost, by the deployment's prices; None without prices, or where replicas were not observed.
 
-    Replica hours and tokens are those that were counted in the window, bytes those of the answers to its requests
-    (``succeeded``: for each row of the samples, whether it is one of the window that was answered).
+    Replica hours and tokens are those that were counted in the window, bytes those of the answers to its requests;
+    ``answered``: how many of these succeeded, by flow.
     """
-    prices = run.record.deployment.costs
-    if prices is None or not any(readings.has("replicas", name) for name in run.record.architecture.components):
+    prices = record.deployment.costs
+    components = list(record.architecture.components)
+    if prices is None or not any(readings.has("replicas", name) for name in components):
         return None
     seconds = window.end_s - window.start_s
-    components = list(run.record.architecture.components)
     per_hour = sum(
         price * (readings.mean("replicas", name, window) or 0.0) for name, price in prices.replica_hour.items()
     )
     tokens_in, tokens_out = (readings.total(name, components, window) for name in ("tokens_in", "tokens_out"))
+    flows = record.architecture.flows
+    answer_bytes = sum(count * flows[flow].steps[0].response_bytes for flow, count in answered.items())
     return Cost(
         currency=prices.currency,
         replicas=per_hour * seconds / 3600,
         input_tokens=tokens_in / 1e6 * prices.input_tokens_million,
         output_tokens=tokens_out / 1e6 * prices.output_tokens_million,
-        traffic=_bytes(run, succeeded) / 1e9 * prices.gigabyte,
+        traffic=answer_bytes / 1e9 * prices.gigabyte,
         seconds=seconds,
-        successes=float(succeeded.sum()),
+        successes=float(sum(answered.values())),
     )
-
-
-def _bytes(run: Run, succeeded: NDArray[np.bool_]) -> float:
-    """Of the answers to the client, as the flows say."""
-    flows = run.record.architecture.flows
-    answers = pc.value_counts(run.samples["flow"].filter(pa.array(succeeded))).to_pylist()
-    return float(sum(row["counts"] * flows[row["values"]].steps[0].response_bytes for row in answers))

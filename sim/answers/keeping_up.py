@@ -6,23 +6,26 @@ away or times out would have needed more than there is of what is busy all the t
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from windtunnel.sim.answers.counted import is_counted
 from windtunnel.sim.answers.readings import Readings
 from windtunnel.sim.answers.saturation import number_in_system, saturation
 from windtunnel.sim.answers.uses import Use
-from windtunnel.spec.architecture import Queue
+from windtunnel.spec.architecture import CLIENT, Queue
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
 LOOKS = 401
 """At the number in system, in a window."""
+FEWEST_LOOKS = 201
+"""Of monitoring, of which growth can be told."""
+GROWS = "requests in the system grow"
 NOTABLE = 10
 """Requests by which the number in system has to grow in the window's second half; fewer come and go by chance."""
 NOTABLE_SHARE = 0.01
@@ -50,10 +53,12 @@ class Excess:
     """That it cannot be told, in words."""
 
 
-def excess(run: Run, window: Window, inside: NDArray[np.bool_], scarcest: Use | None, readings: Readings) -> Excess:
-    """Of one window. ``inside``: for each row of the samples, whether the window is about it."""
+def excess(
+    run: Run, window: Window, requests: float, errors: Mapping[str, float], scarcest: Use | None, readings: Readings
+) -> Excess:
+    """Of one window: its requests, those of them that failed by outcome, and what is nearest to its limit."""
     undecided = False
-    for of, in_system, every_s, arrivals in _numbers(run, window, inside, readings):
+    for of, in_system, every_s, arrivals in _numbers(run, window, requests, readings):
         found = saturation(in_system, every_s)
         half_s = (window.end_s - window.start_s) / 2
         notable = found.growth_per_s.mean * half_s > max(NOTABLE, NOTABLE_SHARE * arrivals / 2)
@@ -63,7 +68,7 @@ def excess(run: Run, window: Window, inside: NDArray[np.bool_], scarcest: Use | 
             )
             return Excess(f"{of} by {found.growth_per_s.mean:.3g} a second{where}")
         undecided = undecided or found.verdict != "stable"
-    if lost := _lost(run, inside, scarcest):
+    if lost := _lost(requests, errors, scarcest):
         return Excess(lost)
     if undecided and scarcest is not None and run.record.scenario.load.arrivals != "closed":
         if scarcest.utilisation >= ALWAYS:
@@ -76,28 +81,43 @@ def excess(run: Run, window: Window, inside: NDArray[np.bool_], scarcest: Use | 
 
 
 def _numbers(
-    run: Run, window: Window, inside: NDArray[np.bool_], readings: Readings
+    run: Run, window: Window, requests: float, readings: Readings
 ) -> list[tuple[str, NDArray[np.float64], float, float]]:
     """(what grows, in words; its size over the window; every so many seconds; what came to it)."""
-    at_s = np.linspace(window.start_s, window.end_s, LOOKS)
-    begun_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
-    found = []
-    if run.record.scenario.load.arrivals != "closed":
-        requests = number_in_system(begun_s, done_s, at_s).astype(np.float64)
-        found.append(("requests in the system grow", requests, float(at_s[1] - at_s[0]), float(inside.sum())))
+    scenario, found = run.record.scenario, []
+    if scenario.load.arrivals != "closed" and not is_counted(run):
+        at_s = np.linspace(window.start_s, window.end_s, LOOKS)
+        begun_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
+        in_system = number_in_system(begun_s, done_s, at_s).astype(np.float64)
+        found.append((GROWS, in_system, float(at_s[1] - at_s[0]), requests))
+    elif scenario.load.arrivals != "closed":
+        in_system = _in_system(run, window, readings)
+        if len(in_system) >= FEWEST_LOOKS:
+            found.append((GROWS, in_system, scenario.scrape_s, requests))
     for name, part in run.record.architecture.components.items():
-        looked_s, waiting = readings.looks("queue", name, window)
-        if isinstance(part, Queue) and len(looked_s) > LOOKS // 2:
-            found.append((f"messages in {name} grow", waiting, run.record.scenario.scrape_s, 0.0))
+        _, waiting = readings.looks("queue", name, window)
+        if isinstance(part, Queue) and len(waiting) >= FEWEST_LOOKS:
+            found.append((f"messages in {name} grow", waiting, scenario.scrape_s, 0.0))
     return found
 
 
-def _lost(run: Run, inside: NDArray[np.bool_], scarcest: Use | None) -> str | None:
+def _in_system(run: Run, window: Window, readings: Readings) -> NDArray[np.float64]:
+    """From counters: the client's first exchanges so far, less the requests that have ended."""
+    at_s, ended = readings.looks("requests", "", window)
+    begun = np.zeros(len(at_s))
+    for link in run.record.architecture.links:
+        if link.caller == CLIENT:
+            _, attempts = readings.looks("attempts", link.name, window)
+            _, retries = readings.looks("retries", link.name, window)
+            begun += attempts - retries
+    return begun - ended
+
+
+def _lost(requests: float, errors: Mapping[str, float], scarcest: Use | None) -> str | None:
     """What was turned away or timed out counts as asked for: then more is asked for than there is."""
-    if scarcest is None or not inside.any() or scarcest.utilisation < FULL:
+    if scarcest is None or not requests or scarcest.utilisation < FULL:
         return None
-    outcomes = run.samples["outcome"].filter(pa.array(inside))
-    lost = pc.sum(pc.is_in(outcomes, pa.array(["timeout", "rejected", "open"]))).as_py() / len(outcomes)
+    lost = sum(errors.get(outcome, 0.0) for outcome in ("timeout", "rejected", "open")) / requests
     if lost < LOST or scarcest.utilisation < 1 - lost:
         return None
     return f"{lost * 100:.1f} % of the requests are turned away or time out, and {scarcest.name} has no room for them"

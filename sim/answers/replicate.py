@@ -5,8 +5,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-import numpy as np
-
 from windtunnel.sim.answers.forecast import Answer, answer
 from windtunnel.sim.answers.precision import Until
 from windtunnel.spec.run import Run
@@ -36,9 +34,9 @@ def until_precise(
     for run, said in replications(simulate, seed, at_most):
         yield run, said
         for window in said.windows:
-            if window.saturated is None and len(window.latencies_ms):
-                p95_ms = float(np.quantile(window.latencies_ms, 0.95, method="inverted_cdf"))
-                for figure, value in (("mean", float(window.latencies_ms.mean())), ("p95", p95_ms)):
+            times = window.latencies
+            if window.saturated is None and len(times):
+                for figure, value in (("mean", times.mean_ms()), ("p95", times.quantile_ms(0.95))):
                     key = (window.window.name, figure)
                     rules.setdefault(key, Until(precision, at_least=at_least, at_most=at_most)).feed(value)
         enough = run.record.scenario.seed - seed + 1 >= at_least
