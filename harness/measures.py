@@ -28,7 +28,7 @@ from windtunnel.sim.answers.amplification import amplification
 from windtunnel.sim.answers.cost import cost
 from windtunnel.sim.answers.counted import counted
 from windtunnel.sim.answers.goodput import goodput_limit_ms
-from windtunnel.sim.answers.membership import belongs
+from windtunnel.sim.answers.membership import answered, belongs
 from windtunnel.sim.answers.readings import Readings
 from windtunnel.sim.answers.stale_reads import stale_read_ratio
 from windtunnel.spec.architecture import CLIENT, SUCCESSES
@@ -158,11 +158,8 @@ def figure_of(run: Run, window: Window, metric: str, calls: Calls | None = None)
         case "retry_amplification":
             return Figure(max(amplification(run, calls.request).values(), default=None), len(calls))
         case "cost_per_1000":
-            succeeded = belongs(run, window) & _one_of(run.samples["outcome"], SUCCESSES)
-            flows = pc.value_counts(run.samples["flow"].filter(pa.array(succeeded))).to_pylist()
-            answered = {row["values"]: row["counts"] for row in flows}
-            found = cost(run.record, window, answered, Readings(run.series))
-            return Figure(found.per_1000 if found else None, int(succeeded.sum()))
+            found = cost(run.record, window, answered(run, belongs(run, window)), Readings(run.series))
+            return Figure(found.per_1000 if found else None, int(calls.succeeded.sum()))
         case "stale_read_ratio":
             return Figure(*stale_read_ratio(run, window))
         case _:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from windtunnel.sim.answers.sketch import Sketch
 from windtunnel.spec.run import Run

@@ -16,7 +16,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from windtunnel.sim.answers.alerts import Alerted, alerts
@@ -28,7 +27,7 @@ from windtunnel.sim.answers.goodput import goodput_limit_ms
 from windtunnel.sim.answers.interval import Interval
 from windtunnel.sim.answers.keeping_up import Excess, excess
 from windtunnel.sim.answers.latencies import Kept, Latencies, Sketched, mean_of_runs, merged, quantile_of_runs
-from windtunnel.sim.answers.membership import belongs
+from windtunnel.sim.answers.membership import answered, belongs, failures
 from windtunnel.sim.answers.readings import Readings
 from windtunnel.sim.answers.recovery import Recovered, recovered
 from windtunnel.sim.answers.uses import Use, uses
@@ -171,13 +170,11 @@ def _kept(run: Run, window: Window) -> _Seen:
     intended_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
     chosen = np.flatnonzero(inside & ok)
     chosen = chosen[np.argsort(intended_s[chosen], kind="stable")]
-    failures = Counter(run.samples["outcome"].filter(pa.array(inside & ~ok)).to_pylist())
-    flows = pc.value_counts(run.samples["flow"].filter(pa.array(inside & ok))).to_pylist()
     requests = run.samples["request"].to_numpy()[inside]
     return _Seen(
         float(inside.sum()),
-        {outcome: float(count) for outcome, count in failures.most_common()},
-        {row["values"]: row["counts"] for row in flows},
+        failures(run, inside),
+        answered(run, inside),
         Kept((done_s[chosen] - intended_s[chosen]) * 1000),
         amplification(run, requests) if "spans" in run.record.observes else {},
     )

@@ -1,8 +1,10 @@
-"""Which requests a window is about: one rule for objectives, answers and comparisons. Used wherever a run is read."""
+"""Which requests a window is about, and what became of them: one rule for objectives, answers and comparisons. Used wherever a run is read."""
 
 from __future__ import annotations
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from windtunnel.spec.run import Run
@@ -22,3 +24,24 @@ def belongs(run: Run, window: Window) -> NDArray[np.bool_]:
         owned_s[(intended_s < begins_s) & (run.samples["done_s"].to_numpy() > begins_s)] = begins_s
     inside: NDArray[np.bool_] = (owned_s >= window.start_s) & (owned_s < window.end_s)
     return inside
+
+
+def answered(run: Run, inside: NDArray[np.bool_]) -> dict[str, int]:
+    """How many of these requests (a flag for each row of the samples) succeeded, by flow."""
+    return _counts(run, "flow", inside & _ok(run))
+
+
+def failures(run: Run, inside: NDArray[np.bool_]) -> dict[str, float]:
+    """How many of them failed, by outcome, the most frequent first."""
+    found = _counts(run, "outcome", inside & ~_ok(run))
+    return {outcome: float(count) for outcome, count in sorted(found.items(), key=lambda each: -each[1])}
+
+
+def _ok(run: Run) -> NDArray[np.bool_]:
+    flags: NDArray[np.bool_] = pc.equal(run.samples["outcome"], "ok").to_numpy()
+    return flags
+
+
+def _counts(run: Run, column: str, chosen: NDArray[np.bool_]) -> dict[str, int]:
+    rows = pc.value_counts(run.samples[column].filter(pa.array(chosen))).to_pylist()
+    return {row["values"]: row["counts"] for row in rows}

@@ -21,7 +21,7 @@ from windtunnel.sim.answers.bottleneck import bottleneck
 from windtunnel.sim.answers.cost import cost
 from windtunnel.sim.answers.goodput import goodput_limit_ms
 from windtunnel.sim.answers.keeping_up import excess
-from windtunnel.sim.answers.membership import belongs
+from windtunnel.sim.answers.membership import answered, belongs, failures
 from windtunnel.sim.answers.readings import Readings
 from windtunnel.sim.answers.recovery import recovered
 from windtunnel.sim.answers.sketch import Sketch
@@ -154,7 +154,7 @@ def _seen(run: Run, window: Window, readings: Readings) -> Seen:
         figures["error_ratio"] = 1 - successes / requests
         figures["timeout_ratio"] = float((inside & timed_out).sum()) / requests
     figures |= dict(_times(values))
-    spent = cost(run, window, inside & ok, readings)
+    spent = cost(run.record, window, answered(run, inside), readings)
     if spent is not None and spent.per_1000 is not None:
         figures["cost_per_1000"] = spent.per_1000
     figures |= dict(_of_calls(run, window, inside))
@@ -170,7 +170,7 @@ def _seen(run: Run, window: Window, readings: Readings) -> Seen:
         times={name: Times.of(array) for name, array in values.items() if len(array)},
         uses=used,
         bottleneck=narrow.words if narrow else "",
-        saturated=excess(run, window, inside, narrow.use if narrow else None, readings).why,
+        saturated=excess(run, window, requests, failures(run, inside), narrow.use if narrow else None, readings).why,
         cost_per_hour=spent.whole / seconds * 3600 if spent is not None else None,
     )
 
