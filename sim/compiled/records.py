@@ -241,11 +241,11 @@ ENTERING = record(*_many("i8", "operation priority"))
 
 TALLY = record(
     *[(f"n{outcome}", "i8") for outcome in range(OUTCOMES)],
-    *_many("f8", "sum low high waits"),
+    *_many("f8", "total low high waits"),
 )
 """Of a subject in a window: ends by outcome; sum, least and most of its times in ms; sum of its waits in ms."""
 
-SLICE = record(*_many("i8", "n ok"), ("sum", "f8"))
+SLICE = record(*_many("i8", "n ok"), ("total", "f8"))
 """Of the requests that were due in a short while: how many, successes, and the sum of these ones' latencies in ms."""
 
 INTEGER, NUMBER = np.dtype("i8"), np.dtype("f8")

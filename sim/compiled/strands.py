@@ -194,6 +194,8 @@ def start(w: World, f, hop, attempt):
     x.parent = f
     hand_on(w, f, c)
     x.origin = x.salt
+    if attempt > 0:  # what a further attempt asks of others is asked anew
+        x.salt = based(x.salt, attempt << 32)
     x.within = c
     x.hop = hop
     x.wire = wire
@@ -940,7 +942,7 @@ def go(w: World, f, phase):
             if h.free_service:
                 phase = TURNING
                 continue
-            service = sample(w.distributions, w.numbers, h.service, x.salt, h.place | x.attempt << 32 | SERVICE) / 1000
+            service = sample(w.distributions, w.numbers, h.service, x.origin, h.place | x.attempt << 32 | SERVICE) / 1000
             if station.slow_count:
                 service *= slowness(w, x.inst)
             if station.warmths:
@@ -988,7 +990,7 @@ def go(w: World, f, phase):
                     caller = w.stations[h.caller]
                     thread = w.instances[caller.first + x.caller_rep].thread
                     if caller.single and w.sources[thread].k > 0:
-                        part = uniform(x.salt, h.place | x.attempt << 32 | TURN)
+                        part = uniform(x.origin, h.place | x.attempt << 32 | TURN)
                         x.phase = TURNING
                         set_timer(w, main_timer(w, f), g.now + part * caller.turn, DEPARTURE | x.rkey)
                         return
@@ -1005,11 +1007,11 @@ def go(w: World, f, phase):
                 asked = input_tokens(w, f)
                 station.tokens_in += asked
                 rest = 1.0
-                if station.prefix_ratio > 0 and uniform(x.salt, place | PREFIX) < station.prefix_ratio:
+                if station.prefix_ratio > 0 and uniform(x.origin, place | PREFIX) < station.prefix_ratio:
                     rest = 1.0 - station.prefix_share
-                prefill = sample(w.distributions, w.numbers, h.first_token, x.salt, place | FIRST_TOKEN) / 1000
+                prefill = sample(w.distributions, w.numbers, h.first_token, x.origin, place | FIRST_TOKEN) / 1000
                 prefill = (prefill + station.prefill * asked * rest) * slow
-                decode = (tokens - 1) * sample(w.distributions, w.numbers, h.token, x.salt, place | TOKEN) / 1000 * slow
+                decode = (tokens - 1) * sample(w.distributions, w.numbers, h.token, x.origin, place | TOKEN) / 1000 * slow
                 x.half = decode
                 x.c_tokens = tokens
                 if station.slowdown > 0:

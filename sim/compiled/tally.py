@@ -45,7 +45,7 @@ def _add(w: World, window, subject, outcome, ms):
     row = window * g.subjects + subject
     w.counts[row * g.buckets + bucket(ms)] += 1
     t = w.tallies[row]
-    t.sum += ms
+    t.total += ms
     t.low = min(t.low, ms)
     t.high = max(t.high, ms)
     _ended(t, outcome)
@@ -84,7 +84,7 @@ def request(w: World, f, outcome):
         _ended(w.tallies[x.window * g.subjects + FLOWS + x.flow], outcome)
         return
     s.ok += 1
-    s.sum += ms
+    s.total += ms
     _add(w, x.window, SUCCESSES, outcome, ms)
     _add(w, x.window, FLOWS + x.flow, outcome, ms)
     begin = w.numbers[g.window_starts + x.window]
@@ -206,7 +206,7 @@ def counted(w: World, model: Model, windows: tuple[tuple[float, float], ...]) ->
             by_outcome = {Outcome(n).name.lower(): int(row[f"n{n}"]) for n in range(OUTCOMES) if row[f"n{n}"]}
             found[window, name] = Summary(
                 sketch.Sketch(
-                    counts[window, position].copy(), float(row["sum"]), float(row["low"]), float(row["high"])
+                    counts[window, position].copy(), float(row["total"]), float(row["low"]), float(row["high"])
                 ),
                 by_outcome,
                 float(row["waits"]),

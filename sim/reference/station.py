@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from simpy.exceptions import Interrupt
 
-from windtunnel.sim.draws import Purpose
+from windtunnel.sim.draws import Purpose, mix
 from windtunnel.sim.model import OUTSIDE, SUCCESSFUL, Outcome
 from windtunnel.sim.reference import program
 from windtunnel.sim.reference.bucket import Bucket
@@ -136,7 +136,9 @@ class Station:
 
     def runs_program(self, exchange: Exchange) -> Work:
         """The calls that a visit makes after its own work."""
-        strand = Strand(exchange.request, exchange.base, exchange.callee_replica, exchange.deadline_s, within=exchange)
+        # what a further attempt asks of others is asked anew: it must not be as slow as the first time by construction
+        base = mix(exchange.base ^ exchange.attempt << 32) if exchange.attempt else exchange.base
+        strand = Strand(exchange.request, base, exchange.callee_replica, exchange.deadline_s, within=exchange)
         return program.run(self._engine, strand, exchange.hop.program)
 
     def _release(self, exchange: Exchange, replica: Replica, outcome: Outcome) -> None:
