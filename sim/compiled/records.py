@@ -190,7 +190,7 @@ SPAN = record(
     *_many("i4", "server hop replica attempt outcome tokens"),
 )
 
-LOOPING = record(("salt", "u8"), ("i", "i4"), ("n", "i4"))
+LOOPING = record(("salt", "u8"), ("i", "i4"), ("n", "i4"), ("last", "i4"))
 
 MESSAGE_RECORD = record(
     ("salt", "u8"),

@@ -1376,8 +1376,11 @@ def _loop(w: World, f):
     loop.salt = x.salt
     loop.i = 0
     loop.n = n
+    if n <= 0:
+        return w.targets[a + 6]
+    loop.last = x.c_last
     x.c_last = NO_CALL
-    return w.targets[a + 5] if n > 0 else w.targets[a + 6]
+    return w.targets[a + 5]
 
 
 @jit
@@ -1387,8 +1390,11 @@ def _again(w: World, f):
     a = w.operations[x.pc].a
     loop = w.loops[f * LOOPS + w.targets[a + 4]]
     loop.i += 1
+    if x.c_last != NO_CALL:
+        loop.last = x.c_last
     if loop.i >= loop.n or w.targets[a + 3] >> x.c_last & 1:
         x.salt = loop.salt
+        x.c_last = loop.last
         return w.targets[a + 6]
     x.salt = based(loop.salt, loop.i)
     x.c_last = NO_CALL

@@ -84,7 +84,7 @@ def _chosen(strand: Strand, step: Choose) -> Program:
 
 
 def _repeat(engine: Engine, strand: Strand, step: Repeat) -> Work:
-    base, times = strand.base, step.at_most
+    base, last, times = strand.base, strand.last, step.at_most
     if step.times is not None:
         drawn = step.times.sample(lambda n: at(base, step.index, 0, Purpose.TIMES, n))
         times = min(times, max(0, int(drawn + 0.5)))
@@ -93,9 +93,11 @@ def _repeat(engine: Engine, strand: Strand, step: Repeat) -> Work:
         outcome = yield from run(engine, strand, step.body)
         if outcome is not Outcome.OK:
             return outcome
+        last = last if strand.last is None else strand.last
         if strand.last in step.until:
             break
     strand.turn(base)
+    strand.last = last  # it is part of an iteration of the repeat around this one
     return Outcome.OK
 
 
