@@ -27,7 +27,7 @@ SECTIONS = 40
 
 every_row = pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
 
-
+ENGINES: tuple[Engine, ...] = ("compiled", "simpy")
 WIDEST = {"compiled": 0.4, "simpy": math.inf}
 """Width of a quick interval, of the value."""
 BATCHES = {"compiled": 20, "simpy": 5}
@@ -40,9 +40,6 @@ def in_one_run(truth: Truth, seen: Observed, engine: Engine) -> Interval:
     if truth.p is None:
         return batch_means(values, 0.999, batches=BATCHES[engine])
     return quantile(values, truth.p, 0.999, sections=SECTIONS_OF_A_RUN[engine])
-
-
-ENGINES: tuple[Engine, ...] = ("compiled", "simpy")
 
 
 @pytest.fixture(params=ENGINES)
