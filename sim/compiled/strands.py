@@ -942,7 +942,8 @@ def go(w: World, f, phase):
             if h.free_service:
                 phase = TURNING
                 continue
-            service = sample(w.distributions, w.numbers, h.service, x.origin, h.place | x.attempt << 32 | SERVICE) / 1000
+            place = h.place | x.attempt << 32
+            service = sample(w.distributions, w.numbers, h.service, x.origin, place | SERVICE) / 1000
             if station.slow_count:
                 service *= slowness(w, x.inst)
             if station.warmths:
@@ -1011,7 +1012,8 @@ def go(w: World, f, phase):
                     rest = 1.0 - station.prefix_share
                 prefill = sample(w.distributions, w.numbers, h.first_token, x.origin, place | FIRST_TOKEN) / 1000
                 prefill = (prefill + station.prefill * asked * rest) * slow
-                decode = (tokens - 1) * sample(w.distributions, w.numbers, h.token, x.origin, place | TOKEN) / 1000 * slow
+                pace = sample(w.distributions, w.numbers, h.token, x.origin, place | TOKEN)
+                decode = (tokens - 1) * pace / 1000 * slow
                 x.half = decode
                 x.c_tokens = tokens
                 if station.slowdown > 0:
