@@ -49,5 +49,5 @@ def test_a_file_is_told_by_its_keys() -> None:
     for folder, kind in ((catalogue.SCENARIOS, "scenario"), (catalogue.ARCHITECTURES, None)):
         for file in folder.glob("*.yaml"):
             keys = set(yaml.load(file.read_text(), CoreLoader))
-            assert kind_of(keys) == (kind or ("deployment" if ".laptop" in file.name else "architecture"))
+            assert kind_of(keys) == (kind or ("deployment" if "." in file.stem else "architecture"))
     assert kind_of({"nonsense"}) is None
