@@ -1,0 +1,1 @@
+"""How fast the engines are, in one run with plain SimPy and with Ciw. See README.md; not part of the package."""
