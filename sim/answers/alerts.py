@@ -141,14 +141,14 @@ def _of_answers(alert: Alert, run: Run, looks: Floats) -> Floats | str:
     return found
 
 
-def _answers(run: Run, component: str | None) -> tuple[Floats, Floats, pa.Array]:
+def _answers(run: Run, component: str | None) -> tuple[Floats, Floats, pa.ChunkedArray]:
     """End, duration in ms and outcome of the client's requests, or of everybody's calls to a component."""
     if component is None:
         done_s, begun_s = run.samples["done_s"].to_numpy(), run.samples["intended_s"].to_numpy()
-        return done_s, (done_s - begun_s) * 1000, run.samples["outcome"].combine_chunks()
+        return done_s, (done_s - begun_s) * 1000, run.samples["outcome"]
     calls = run.spans.filter(pc.and_(pc.equal(run.spans["kind"], "client"), pc.equal(run.spans["callee"], component)))
     took_ms = calls["duration_ms"].to_numpy()
-    return calls["start_s"].to_numpy() + took_ms / 1000, took_ms, calls["outcome"].combine_chunks()
+    return calls["start_s"].to_numpy() + took_ms / 1000, took_ms, calls["outcome"]
 
 
 def _share(metric: str) -> float:

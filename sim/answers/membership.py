@@ -1,4 +1,4 @@
-"""Which requests a window is about, and what became of them: one rule for objectives, answers and comparisons. Used wherever a run is read."""
+"""Which requests a window is about, and what became of them: one rule wherever a run is read."""
 
 from __future__ import annotations
 
