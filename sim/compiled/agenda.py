@@ -160,6 +160,19 @@ def then(w: World, f, phase):
 
 
 @jit
+def first(w: World, f, phase):
+    """The frame goes on from ``phase`` before anything else does: it has only been interrupted."""
+    g = w.g[0]
+    g.fifo_at = (g.fifo_at - 1) & g.ring
+    g.fifo_n += 1
+    e = w.fifo[g.fifo_at]
+    e.frame = f
+    e.stamp = w.frames[f].stamp
+    e.cancel = 0
+    e.phase = phase
+
+
+@jit
 def then_cancel(w: World, f):
     """A consequence: the frame is cancelled."""
     g = w.g[0]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import batch, caches, processor, queues, strands, tally, wires
+from windtunnel.sim.compiled import batch, caches, processor, queues, room, strands, tally, wires
 from windtunnel.sim.compiled.agenda import fill, main_timer, set_at, take_back, take_first, then, then_cancel
 from windtunnel.sim.compiled.frames import born
 from windtunnel.sim.compiled.jit import jit
@@ -14,14 +14,12 @@ from windtunnel.sim.compiled.records import (
     BATCH,
     CLIENT,
     DONE,
-    DRAIN,
     ENDED,
     ERROR,
     EXCHANGE,
     FAULT,
     FAULTS,
     FIRST_LATE,
-    GROW,
     HELD,
     MORE_ARRIVALS,
     NOBODY,
@@ -208,26 +206,14 @@ def _besides(w: World, f, which):
 
 
 @jit
-def _short_of_room(w: World):
-    """Whether memory besides frames is needed (GROW) or records have to be fetched (DRAIN) first; 0: no."""
-    g = w.g[0]
-    if g.threads_free < 0 or w.sources[g.threads_free].next < 0:
-        return GROW
-    if g.messages_free < 0 or w.messages[g.messages_free].next < 0:
-        return GROW
-    if g.record_samples and g.samples + 2 * g.live + 64 > g.samples_room:
-        return DRAIN
-    if g.record_spans and g.spans + 4 * g.live + 64 > g.spans_room:
-        return DRAIN
-    return 0
-
-
-@jit
 def advance(w: World):
     """Run until it is over (DONE), arrivals are needed (MORE_ARRIVALS), memory is (GROW), records are to be fetched
     (DRAIN), or it is time for a look (TICK) or for an autoscaler (SCALE, whose source is in ``g.reason``)."""
     g = w.g[0]
     while True:
+        reason = room.short(w)
+        if reason:
+            return reason
         if g.fifo_n > 0:
             e = w.fifo[g.fifo_at]
             g.fifo_at = (g.fifo_at + 1) & g.ring
@@ -240,12 +226,6 @@ def advance(w: World):
                 continue
             phase = e.phase
         else:
-            if g.live + 64 > g.room:
-                return GROW
-            if g.watch:
-                reason = _short_of_room(w)
-                if reason:
-                    return reason
             fill(w)
             first = w.heap[0]
             if g.chunk < g.chunk_n and (

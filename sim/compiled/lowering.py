@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from windtunnel.sim.answers import sketch
-from windtunnel.sim.compiled import callers, line, records, sampling, strands, tally, wires
+from windtunnel.sim.compiled import callers, line, records, room, sampling, strands, tally, wires
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.draws import mix
 from windtunnel.sim.model import (
@@ -216,6 +216,8 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
         known.window_end = windows[0][1]
     tallies = zeros(records.TALLY, len(windows) * known.subjects)
     tallies.low, tallies.high = math.inf, -math.inf
+    widest = max((branches for operation, _, branches, *_ in low.operations if operation == records.FORK), default=0)
+    known.spare = room.SPARE + max(widest, len(places))
     known.watch = int(samples + spans > 0 or _uses_more(model))
     known.flows, known.links = len(model.flows), len(model.wires)
     distributions = zeros(records.DISTRIBUTION, max(1, len(low.distributions)))
@@ -256,7 +258,7 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
         messages=_free(zeros(records.MESSAGE_RECORD, 64)),
         owed=_free(zeros(records.OWED, 8 * FRAMES)),
         flights=_free(zeros(records.FLIGHT, FRAMES)),
-        cuts=_free(zeros(records.CUT, 8 * FRAMES)),
+        cuts=_free(zeros(records.CUT, _most_faults(model) * FRAMES)),
         windows=fault_windows,
         happenings=happenings,
         spells=spells,
@@ -270,8 +272,17 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
 
 
 def _uses_more(model: Model) -> bool:
-    """Whether anything but frames is taken and given back: threads for single jobs, messages."""
-    return bool(model.beside_s) or any(s.queue or s.cpu_s > 0 for s in model.stations)
+    """Whether anything but frames is taken and given back: threads for single jobs, messages, flights."""
+    flies = any(s.cache and s.cache.singleflight for s in model.stations)
+    return flies or bool(model.beside_s) or any(s.queue or s.cpu_s > 0 for s in model.stations)
+
+
+def _most_faults(model: Model) -> int:
+    """How many faults of the scenario one exchange may meet; at least 1."""
+    meets: dict[int, set[int]] = {}
+    for window in model.faults:
+        meets.setdefault(window.wire, set()).add(window.index)
+    return max(map(len, meets.values()), default=1)
 
 
 def _free(array: Any) -> Any:
@@ -587,6 +598,9 @@ def grown(w: World) -> World:
     ids = heap.id[: g.heap]
     ids[ids >= sources] += old
     g.sources = len(more)
+    fifo = zeros(records.CONSEQUENCE, 8 * new)
+    fifo[: g.fifo_n] = np.roll(w.fifo, -g.fifo_at)[: g.fifo_n]
+    g.fifo_at = 0
     g.ring, g.room = 8 * new - 1, new
     loops = zeros(records.LOOPING, strands.LOOPS * new)
     loops[: len(w.loops)] = w.loops
@@ -595,7 +609,7 @@ def grown(w: World) -> World:
         sources=more,
         positions=positions,
         heap=heap,
-        fifo=zeros(records.CONSEQUENCE, 8 * new),
+        fifo=fifo,
         loops=loops,
         messages=_longer(w.messages, g, "messages_free"),
         owed=_longer(w.owed, g, "owed_free"),

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import batch, caches, callers, line, processor, queues, tally, wires
-from windtunnel.sim.compiled.agenda import main_timer, set_at, set_timer, take_back, then, then_cancel
+from windtunnel.sim.compiled import batch, caches, callers, line, processor, queues, room, tally, wires
+from windtunnel.sim.compiled.agenda import first, main_timer, set_at, set_timer, take_back, then, then_cancel
 from windtunnel.sim.compiled.frames import born, client_span, ended, gone, hand_on, root_of, server_span, tokens_heard
 from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.records import (
@@ -1089,9 +1089,15 @@ def go(w: World, f, phase):
                 caches.land(w, f, True)
                 x.pc = o.next
             elif o.op == FORK:
+                if room.short(w):
+                    first(w, f, PROGRAM)
+                    return
                 fork(w, f, x.pc)
                 return
             elif o.op == ENQUEUE:
+                if room.short(w):
+                    first(w, f, PROGRAM)
+                    return
                 if queues.enqueue(w, f, o.a, o.b) or o.c:
                     x.pc = o.next
                 else:
@@ -1306,6 +1312,9 @@ def go(w: World, f, phase):
             return
 
         if phase == INVOKING:  # a call begins
+            if room.short(w):
+                first(w, f, INVOKING)
+                return
             x = w.frames[f]
             hop = w.operations[x.pc].a
             link = w.wires[w.hops[hop].wire]
