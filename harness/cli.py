@@ -540,6 +540,8 @@ def test(context: typer.Context) -> None:
     environment = os.environ | {"PYTHONPATH": ""}
     if context.args:
         raise typer.Exit(subprocess.run([*pytest, *context.args], cwd=root, env=environment, check=False).returncode)
+    # compiled once here, and not by each of the parallel processes
+    subprocess.run([sys.executable, "-m", "windtunnel.sim.ahead"], cwd=root, check=True)
     parallel = subprocess.run(
         [*pytest, "-n", "2", "-m", "not measured and not long"], cwd=root, env=environment, check=False
     )
