@@ -63,10 +63,9 @@ def excess(
         half_s = (window.end_s - window.start_s) / 2
         notable = found.growth_per_s.mean * half_s > max(NOTABLE, NOTABLE_SHARE * arrivals / 2)
         if found.verdict == "saturated" and notable:
-            where = (
-                "" if scarcest is None or scarcest.utilisation < FULL else f": and {scarcest.name} has no room for them"
-            )
-            return Excess(f"{of} by {found.growth_per_s.mean:.3g} a second{where}")
+            full = scarcest is not None and scarcest.utilisation >= FULL
+            room = f", and {scarcest.name} has no room left" if scarcest is not None and full else ""
+            return Excess(f"{of} by {found.growth_per_s.mean:.3g} a second{room}")
         undecided = undecided or found.verdict != "stable"
     if lost := _lost(requests, errors, scarcest):
         return Excess(lost)
