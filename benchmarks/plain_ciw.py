@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-import ciw  # type: ignore[import-not-found]  # not installed unless asked for
+import ciw
 
 from benchmarks.cases import Answer, Case, Stop
 
