@@ -161,7 +161,7 @@ ROWS = (
             Truth("mean wait", MM8.mean_wait, 0.286028, wait),
             Truth("p99 wait", MM8.wait_quantile(0.99), 2.38969, wait, 0.99),
         ),
-        150,
+        170,
         waits=True,
         quick=600_000,
     ),
