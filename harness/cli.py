@@ -239,6 +239,7 @@ def sweep(
 
     if plot is not None:
         standing.checked(plot)
+    sweeping.checked_metric(metric)
     parsed = [parse_axis(text) for text in axes]
     known = subject(scenario, _settings(settings, seed), parameters_file)
     wanted = points(known, parsed, seeds, VERSION)

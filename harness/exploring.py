@@ -59,12 +59,7 @@ def _finished(found: Subject, settings: tuple[str, ...], parameters_file: str | 
             changes[key] = yaml.load(text, CoreLoader)
         except yaml.YAMLError:
             raise SpecError([Problem(f"--set {key}", repr(text), "a value as in YAML")]) from None
-    try:
-        parameters = catalogue.parameters(found.architecture.name, parameters_file)[0]
-    except SpecError:
-        if parameters_file is not None:
-            raise
-        parameters = None
+    parameters = catalogue.parameters_if_any(found.architecture.name, parameters_file)
     changed = Subject(found.scenario, found.architecture, found.deployment, parameters).changed(changes)
     changed.model()
     return changed

@@ -49,7 +49,7 @@ def print_size(found: Size, subject: Subject, out: Console | None = None) -> Non
     say(
         out,
         (
-            f"{found.tried} simulations of {found.configurations} configurations; the answer is from {found.runs} seeds",
+            f"{found.tried} simulations of {found.configurations} configurations; {found.runs} seeds behind the answer",
             "dim",
         ),
     )

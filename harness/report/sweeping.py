@@ -23,9 +23,12 @@ from windtunnel.harness.report.console import console, say, table
 from windtunnel.harness.report.standing import COLOURS, INK, MUTED, STYLE, logarithmic, save
 from windtunnel.sim.answers.interval import Interval, replications
 from windtunnel.sim.explore.axis import Axis
-from windtunnel.sim.explore.journal import KEY, Row
-from windtunnel.sim.explore.trial import share_of
+from windtunnel.sim.explore.journal import WINDOWS, Row
+from windtunnel.sim.explore.trial import METRICS, share_of
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
+
+BESIDE = ("requests", "cost_per_hour")
+"""Columns of a row that are no metric of an objective."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,17 @@ class Level:
     runs: int
     thin: bool
     """A quantile beyond which lie fewer than 20 samples of all runs together."""
+
+
+def checked_metric(metric: str) -> str:
+    """What may be shown of a sweep, before anything is run for it. SpecError for what no row can have."""
+    window, dot, name = metric.partition(".")
+    bare = name if dot and window in WINDOWS else metric
+    known = [*METRICS, *BESIDE]
+    if bare not in known and not bare.startswith("utilisation."):
+        expected = f"one of {', '.join(known)}, utilisation.NAME"
+        raise SpecError([Problem("--metric", repr(metric), expected, suggestion=did_you_mean(bare, known))])
+    return metric
 
 
 def column_of(metric: str, rows: Sequence[Row]) -> str:
@@ -212,6 +226,3 @@ def _remark(level: Level) -> str:
 
 def _word(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else value if isinstance(value, str) else json.dumps(value)
-
-
-__all__ = ["KEY", "Level", "column_of", "levels", "plot_sweep", "print_sweep", "sweep_as_data"]

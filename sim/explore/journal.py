@@ -72,9 +72,11 @@ def journal(out: Path) -> Iterator[Journal]:
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise SpecError([Problem("--out", "another sweep into it", "one at a time", str(out))]) from None
-        yield Journal(out, stream)
-        if path.exists() and not path.stat().st_size:
-            path.unlink()
+        try:
+            yield Journal(out, stream)
+        finally:
+            if path.exists() and not path.stat().st_size:
+                path.unlink()
 
 
 def table(rows: list[Row]) -> pa.Table:

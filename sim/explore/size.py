@@ -157,6 +157,8 @@ def size(
     axes, left_out = (_checked(bounds), []) if bounds else default_bounds(subject)
     if not axes:
         raise SpecError([Problem("--vary", "nothing to vary", "a key with bounds, such as place.app.replicas=1..10")])
+    for end in (0, -1):  # a mistake is told before anything runs
+        subject.changed({axis.key: axis.values[end] for axis in axes}).model()
     return _Search(subject, axes, Bench(subject, workers, runs, progress), stage).answer(tuple(left_out), lose_one)
 
 
@@ -219,10 +221,10 @@ class _Search:
         limit = largest_load(bench, ())
         found = bench.assess(self.settings(cheapest)) if cheapest is not None else None
         limit_of_answer = largest_load(bench, found.settings) if found is not None else None
-        as_asked = [
-            each for each in bench.known() if not any(located(key)[0] == "scenario" for key, _ in each.settings)
+        tried = [
+            each for each in bench.known() if {key for key, _ in each.settings} == {axis.key for axis in self.axes}
         ]
-        nearest = found or max(as_asked, key=lambda each: (each.saturated is None, each.margin))
+        nearest = found or max(tried, key=lambda each: (each.saturated is None, each.margin))
         return Size(
             bounds=tuple(self.axes),
             left_out=left_out,

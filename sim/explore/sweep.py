@@ -88,7 +88,7 @@ def sweep(
             if not running:
                 break
             ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
+            for future in sorted(ended, key=lambda each: each.exception() is not None):  # what is done is kept first
                 point = running.pop(future)
                 journal.add(row(point, future.result()))
                 done += 1

@@ -178,7 +178,8 @@ def _seen(run: Run, window: Window, readings: Readings) -> Seen:
 def share_of(metric: str) -> float | None:
     """0.999 of ``latency_ms_p99_9``; None of a metric that is no quantile."""
     _, _, percent = metric.rpartition("_p")
-    return float(percent.replace("_", ".")) / 100 if percent.replace("_", "").isdigit() else None
+    digits = percent.replace("_", ".")
+    return round(float(digits) / 100, 6) if percent.replace("_", "").isdigit() else None
 
 
 def quantity_of(metric: str) -> str:
