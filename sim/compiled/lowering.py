@@ -194,8 +194,9 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
     known.tracks = int(bool(model.faults) or any(s.crash_above is not None for s in model.stations))
     known.besides = len(model.beside_s)
     known.beside = len(low.numbers)
-    for n, (host, _, work_s) in enumerate(model.beside_s):
-        low.numbers += [float(host), float(len(model.stations) + n), work_s]
+    owners = {s.name: index for index, s in enumerate(model.stations)}
+    for n, (host, who, work_s) in enumerate(model.beside_s):
+        low.numbers += [float(host), float(owners.get(who, len(owners) + n)), work_s]
     known.prompts, known.tenants = model.prompts, model.tenants
     if model.closed is not None:
         known.users = model.closed.users
