@@ -37,7 +37,7 @@ class Answers:
 
 def compiled_from(drawing: Drawing) -> Model:
     """The drawing as engines execute it."""
-    return compile_model(drawing.scenario, drawing.architecture, drawing.deployment, None)
+    return compile_model(drawing.scenario, drawing.architecture, drawing.deployment, drawing.parameters)
 
 
 def answers(drawing: Drawing) -> Answers:

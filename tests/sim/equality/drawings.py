@@ -17,6 +17,7 @@ import numpy as np
 
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
+from windtunnel.spec.parameters import Parameters
 from windtunnel.spec.scenario import Scenario
 
 T = TypeVar("T")
@@ -51,6 +52,10 @@ LINK_FAULTS = (
 COMPONENT_FAULTS = ("kill", "brownout", "zone_outage", "random_outages")
 
 
+PROVENANCE = {"runs": ["none"], "rate_per_s": 1, "measured_at": "2026-01-01T00:00:00Z", "host": "none", "cores": 1}
+PROVENANCE |= {"backend": "none", "version": "0"}
+
+
 @dataclass(frozen=True)
 class Drawing:
     """What a model is compiled from."""
@@ -58,6 +63,8 @@ class Drawing:
     architecture: Architecture
     deployment: Deployment
     scenario: Scenario
+    parameters: Parameters | None
+    """Calibrated times; None: every call says its own."""
 
 
 def draw(seed: int) -> Drawing:
@@ -66,7 +73,7 @@ def draw(seed: int) -> Drawing:
 
 
 def written(seed: int) -> Said:
-    """The same as it would stand in files: architecture, deployment, scenario."""
+    """The same as it would stand in files: architecture, deployment, scenario, and perhaps parameters."""
     return _Pencil(seed).drawing()
 
 
@@ -76,8 +83,12 @@ def read(said: Said) -> Drawing:
     if scenario.load.trace is not None:  # seen from here, as others are seen from their scenario's file
         load = scenario.load.model_copy(update={"trace": HERE / scenario.load.trace})
         scenario = scenario.model_copy(update={"load": load})
+    measured = said.get("parameters")
     return Drawing(
-        Architecture.model_validate(said["architecture"]), Deployment.model_validate(said["deployment"]), scenario
+        Architecture.model_validate(said["architecture"]),
+        Deployment.model_validate(said["deployment"]),
+        scenario,
+        None if measured is None else Parameters.model_validate(measured),
     )
 
 
@@ -161,6 +172,7 @@ class _Pencil:
             },
             "deployment": deployment,
             "scenario": self._scenario(list(flows), deployment),
+            **({"parameters": self._parameters()} if self._likely(0.2) else {}),
         }
 
     # Components
@@ -581,3 +593,30 @@ class _Pencil:
                     )
                 )
         return {}
+
+    # Parameters
+
+    def _parameters(self) -> Said:
+        """Of some calls and components: the others say their own times."""
+        calls: dict[str, Said] = {}
+        for caller, callee in self._links:
+            kind = self._components[callee]["kind"]
+            for op in ("get", "set", "call") if kind == "cache" else ("call",):
+                if caller == "client" or (kind != "llm" and self._likely(0.5)):
+                    link = {"link_ms": self._estimate(0.5, 8)} if self._likely(0.4) else {}
+                    calls[f"{caller}->{callee}:{op}"] = {"service_ms": self._estimate(0.5, 15), **link}
+        works = [name for name, part in self._components.items() if part["kind"] != "queue"]
+        return {
+            "architecture": "drawn",
+            "calls": calls,
+            "cpu_ms": {who: self._ms(0.2, 5) for who in (*works, "client", "proxy") if self._likely(0.4)},
+            "warmth": {name: self._warmth() for name in works if self._likely(0.4)},
+            "provenance": PROVENANCE,
+        }
+
+    def _estimate(self, low: float, high: float) -> Said:
+        return {"distribution": self._quantity(low, high), "n": 1, "median_low": 0, "median_high": 0}
+
+    def _warmth(self) -> list[Said]:
+        bounds_ms = (self._ms(2, 10), self._ms(20, 40), None)
+        return [{"idle_up_to_ms": bound_ms, "factor": self._real(0.5, 2), "n": 1} for bound_ms in bounds_ms]

@@ -29,6 +29,7 @@ from windtunnel.spec.architecture import (
     WaitLimit,
 )
 from windtunnel.spec.deployment import Deployment
+from windtunnel.spec.parameters import Parameters
 from windtunnel.spec.scenario import Scenario
 
 SOON_S = 0.2
@@ -53,6 +54,7 @@ FEATURES = frozenset(
     fault truncation, fault toxic, fault kill, fault brownout, fault zone_outage, fault random_outages,
     arrivals poisson, arrivals constant, arrivals gamma, arrivals mmpp, arrivals diurnal, arrivals flash,
     arrivals trace, arrivals closed,
+    measured times, measured cpu, warmth, beside,
     constant, exponential, lognormal, uniform, empirical, gamma, weibull, pareto, hyperexponential,
     ties
     """.replace("\n    ", " ").strip(" \n").split(", ")
@@ -74,6 +76,8 @@ def features(drawing: Drawing) -> set[str]:
         found.update(_of_link(link))
     found.update(_of_deployment(deployment, [*architecture.components]))
     found.update(_of_scenario(scenario))
+    if drawing.parameters is not None:
+        found.update(_of_parameters(drawing.parameters))
     parts: list[BaseModel] = [architecture, scenario]
     found.update(chain.from_iterable(map(_quantities, parts)))
     if _tied(drawing):
@@ -236,6 +240,17 @@ def _of_scenario(scenario: Scenario) -> Iterator[str]:
     if scenario.load.tenants.distinct > 1:
         yield "tenants"
     yield from (f"fault {fault.kind}" for fault in scenario.faults)
+
+
+def _of_parameters(parameters: Parameters) -> Iterator[str]:
+    yield "measured times"
+    if parameters.warmth:
+        yield "warmth"
+    beside = {"client", "proxy"} & set(parameters.cpu_ms)
+    if beside:
+        yield "beside"
+    if len(parameters.cpu_ms) > len(beside):
+        yield "measured cpu"
 
 
 def _quantities(part: object) -> Iterator[str]:

@@ -49,7 +49,7 @@ def _smaller(said: Said) -> Iterator[Said]:
 def _inner(step: Said) -> Iterator[list[Said]]:
     """What a step is made of, to stand in its place."""
     for branch in step.get("choose", ()):
-        yield branch["steps"]
+        yield branch.get("steps", [])
     yield from step.get("parallel", ())
     yield step.get("repeat", [])
     yield from step.get("on", {}).values()
