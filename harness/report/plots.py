@@ -22,6 +22,8 @@ from windtunnel.harness.measures import Calls, figure, hops, requests
 from windtunnel.harness.report import wording
 from windtunnel.harness.report.markup import Html, tag
 from windtunnel.harness.report.pair import Pair
+from windtunnel.sim.answers.forecast import Answer
+from windtunnel.sim.answers.readings import Readings
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
@@ -78,10 +80,14 @@ Floats = NDArray[np.float64]
 
 def pictures(pair: Pair, prefix: str) -> tuple[Html, ...]:
     """Every picture that the pair's runs have the columns for. ``prefix`` makes their ids unique in the page."""
-    drawn = [latency(pair, f"{prefix}-latency"), errors(pair, f"{prefix}-errors")]
+    each_request = any("samples" in judged.run.record.observes for judged in pair.runs)
+    drawn = [latency(pair, f"{prefix}-latency"), errors(pair, f"{prefix}-errors")] if each_request else []
     if any("cpu_share" in judged.run.series["name"].unique().to_pylist() for judged in pair.runs):
         drawn.append(processor(pair, f"{prefix}-cpu"))
-    drawn.append(distribution(pair, f"{prefix}-distribution"))
+    if pair.answer is not None and (places := _places(pair.answer)):
+        drawn.append(occupancy(pair, places, f"{prefix}-occupancy"))
+    if each_request:
+        drawn.append(distribution(pair, f"{prefix}-distribution"))
     if any("spans" in judged.run.record.observes for judged in pair.runs):
         drawn.append(per_hop(pair, f"{prefix}-hops"))
     return tuple(drawn)
@@ -247,6 +253,46 @@ def processor(pair: Pair, name: str) -> Html:
         picture.legend(handles=handles, loc="outside upper left", ncols=4, columnspacing=1.2)
     both = " (forecast dashed)" if len(tables) > 1 else ""
     return _svg(picture, name, f"Processor{both}", "; ".join(words))
+
+
+def occupancy(pair: Pair, places: dict[str, float], name: str) -> Html:
+    """Of a forecast: which share of the places is taken over time, and how many requests wait for one.
+
+    ``places``: how many there are, by component or link.
+    """
+    assert pair.forecast is not None, "an answer is a forecast's"
+    readings, whole = Readings(pair.forecast.series), Window("all", 0.0, pair.scenario.windows.total_s)
+    with mpl.rc_context(STYLE):
+        picture = Figure(figsize=(WIDE[0], 2.9), layout="constrained")
+        shares, queues = picture.subplots(1, 2)
+        words = []
+        for index, (part, capacity) in enumerate(places.items()):
+            colour = PARTS[index % len(PARTS)]
+            at_s, taken = readings.looks("in_use", part, whole)
+            shares.plot(*_averages(pair, at_s, taken / capacity), lw=1.5, color=colour, label=part)
+            at_s, waiting = readings.looks("queue", part, whole)
+            queues.plot(*_averages(pair, at_s, waiting), lw=1.5, color=colour)
+            words.append(
+                f"{part}: {taken.mean() / capacity:.0%} taken, {wording.number(waiting.mean())} wait on average"
+            )
+        shares.set_ylim(-0.02, 1.02)
+        shares.yaxis.set_major_formatter(PercentFormatter(1.0, decimals=0))
+        shares.set_ylabel("places taken")
+        queues.set_ylim(0, max(1.0, queues.get_ylim()[1]))
+        queues.set_ylabel("requests waiting")
+        _time(shares, pair)
+        _time(queues, pair)
+        picture.legend(loc="outside upper left", ncols=7, columnspacing=1.2)
+    return _svg(picture, name, "Places and lines", "; ".join(words), wide=True)
+
+
+def _places(answer: Answer) -> dict[str, float]:
+    """How many places and connections there are, of what was used at all, the most used first."""
+    most: dict[str, tuple[float, float]] = {}
+    for use in (use for window in answer.windows for use in window.uses if use.kind in ("slots", "connections")):
+        if use.busy > 0:
+            most[use.name] = max(most.get(use.name, (0.0, 0.0)), (use.utilisation, use.capacity))
+    return {name: most[name][1] for name in sorted(most, key=lambda name: -most[name][0])[: len(PARTS)]}
 
 
 def _whole(pair: Pair) -> list[tuple[str, Run, Calls]]:

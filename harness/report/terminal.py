@@ -146,9 +146,7 @@ def _capacity(pair: Pair, answer: Answer, out: Console) -> None:
         say(out, ("careful: ", "yellow"), doubt)
     if pair.replicated:
         counts = ", ".join(f"{n} {verdict}" for verdict, n in Counter(pair.replicated).items())
-        say(
-            out, (f"{len(pair.replicated)} replications: ", "bold"), f"{counts}; judged above is the first of the worst"
-        )
+        say(out, (f"{len(pair.replicated)} replications: ", "bold"), f"{counts}; above is the first of the worst")
 
 
 def _cell(text: str) -> Text:

@@ -35,6 +35,12 @@ def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
         (["run", "baseline", "--backend", "embeded"], "did you mean 'embedded'?"),
         (["up", "scal"], "did you mean 'scale'?"),
         (["check", "nowhere.yaml"], "nowhere.yaml: found no such file"),
+        (
+            ["simulate", "baseline", "--engine", "simpi"],
+            "found 'simpi', expected one of auto, simpy, compiled",
+        ),
+        (["simulate", "baseline", "--analytic", "--replications", "3"], "found several of --replications"),
+        (["simulate", "baseline", "--analytic"], "components.app: found places that are held while others are called"),
         (["schema", "scenrio"], "did you mean 'scenario'?"),
         (["report", "no-such-run"], "no-such-run"),
         (["simulate", "baseline", "--parameters", "nowhere.json"], "nowhere.json: found no such file"),
@@ -87,6 +93,52 @@ def test_what_only_the_model_knows_is_not_measured(tmp_path: Path, words: list[s
         ]
     assert done.stderr.splitlines()[-len(sentences) :] == sentences
     assert run("check", "asked.yaml", "thought.yaml", cwd=tmp_path).returncode == 0
+
+
+THOUGHT = """\
+name: thought
+components: {app: {kind: service}, db: {kind: database, max_concurrency: 2}}
+links: [{from: client, to: app, timeout_ms: 60000}, {from: app, to: db, timeout_ms: 60000}]
+flows:
+  ask: {steps: [{call: app, service_ms: 2, steps: [{call: db, service_ms: {kind: exponential, mean: 20}}]}]}
+"""
+PRICED = """\
+name: cloud
+hosts: {one: {cores: 8}}
+costs: {currency: EUR, replica_hour: {db: 0.36}}
+"""
+HOW_LONG = """\
+question: How long at 60 a second?
+architecture: ./thought.yaml
+load: {rate_per_s: 60, flows: {ask: 1}}
+windows: {warm_up_s: 1, during_s: 10}
+objectives: {during: {error_ratio: {max: 0}}}
+alerts: {deep: {metric: queue, of: db, above: 0.5}}
+"""
+
+
+def test_a_drawing_that_says_its_own_times_needs_no_parameters(tmp_path: Path) -> None:
+    for name, text in (("thought", THOUGHT), ("thought.laptop", PRICED), ("how_long", HOW_LONG)):
+        (tmp_path / f"{name}.yaml").write_text(text)
+    done = run("simulate", "how_long.yaml", "--replications", "3", "--engine", "simpy", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)
+    (window,) = found["answer"]["windows"]
+    assert (found["answer"]["runs"], found["replications"]) == (3, ["pass"] * 3)
+    assert window["mean_ms"]["method"] == "replications"
+    assert window["cost"]["per_month"] == pytest.approx(0.36 * 730)
+    assert found["alerts"][0]["alert"] == "deep"
+    exactly = run("simulate", "how_long.yaml", "--analytic", "--json", cwd=tmp_path)
+    assert exactly.returncode == 0, exactly.stderr
+    (truth,) = json.loads(exactly.stdout)
+    # 0.6 of each of two servers: M/M/2 stays 20 / (1 - 0.36) ms
+    assert truth["exact"]["mean_ms"] == pytest.approx(2 + 20 / 0.64)
+    assert window["mean_ms"]["value"] == pytest.approx(truth["exact"]["mean_ms"], rel=0.2)
+    unknown = THOUGHT.replace(", service_ms: 2", "")
+    (tmp_path / "thought.yaml").write_text(unknown)
+    refused = run("simulate", "how_long.yaml", cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "or write its service_ms into the flow" in refused.stderr
 
 
 def test_check_tells_every_mistake_with_its_line(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -17,6 +18,22 @@ from windtunnel.spec.run import Check, Run
 PASS, FAIL, INCONCLUSIVE, NOT_OBSERVED = Verdict.PASS, Verdict.FAIL, Verdict.INCONCLUSIVE, Verdict.NOT_OBSERVED
 OUTAGE = [{"outage": "app->db"}]
 DURING = np.linspace(11, 20.9, 400)
+
+
+CLOCK = np.arange(0.5, 31.5, 0.5).tolist()
+COUNTED = [worlds.series("app", CLOCK, [1.0] * len(CLOCK), "replicas")]
+PRICED = {"name": "laptop", "hosts": {"laptop": {"cores": 2}}, "costs": {"replica_hour": {"app": 3.6}}}
+"""10 s of one replica cost 0.01, and answer 400 requests."""
+
+
+def retried() -> list[Any]:
+    """Each of 400 calls is made, every other one a second time."""
+    again = worlds.spans(range(0, 400, 2))
+    second = pa.array([1] * 200, pa.int16())
+    return [worlds.spans(range(400)), again.set_column(6, again.schema.field("attempt"), second)]
+
+
+RETRIED = retried()
 
 
 def during(n: int) -> Any:
@@ -97,6 +114,37 @@ def test_acknowledged_writes(found: dict[int, bool | None] | None, allowed: int,
     table = worlds.samples([*np.linspace(11, 20, 900), 25.0])
     judgement = one(worlds.run(asked("acknowledged_writes_lost", max=allowed), table, found=found))
     assert (judgement.verdict, reason in judgement.reason) == (verdict, True), judgement.reason
+
+
+@pytest.mark.parametrize(
+    ("metric", "bound", "made", "verdict", "reason"),
+    [
+        ("goodput_per_s", {"min": 39}, {}, PASS, "400 samples"),
+        ("retry_amplification", {"max": 1.4}, {"calls": RETRIED}, FAIL, "400 samples"),
+        ("retry_amplification", {"max": 1.6}, {"calls": RETRIED}, PASS, "400 samples"),
+        ("retry_amplification", {"max": 2}, {}, NOT_OBSERVED, "does not observe spans"),
+        ("retry_amplification", {"max": 2}, {"calls": [worlds.spans([900])]}, INCONCLUSIVE, "no call was made"),
+        ("cost_per_1000", {"max": 1}, {}, NOT_OBSERVED, "does not observe replicas"),
+        ("cost_per_1000", {"max": 1}, {"gauges": COUNTED}, INCONCLUSIVE, "the deployment laptop has no costs"),
+        ("cost_per_1000", {"max": 0.02}, {"gauges": COUNTED, "deployment": PRICED}, FAIL, "400 samples"),
+        ("cost_per_1000", {"max": 0.03}, {"gauges": COUNTED, "deployment": PRICED}, PASS, "400 samples"),
+        ("stale_read_ratio", {"max": 0}, {"calls": RETRIED}, NOT_OBSERVED, "does not observe stale reads"),
+        ("latency_ms_p99_9", {"max": 150}, {}, INCONCLUSIVE, "0 of 400 samples beyond the quantile"),
+    ],
+)
+def test_objectives_of_retries_cost_and_the_like(
+    metric: str, bound: dict[str, float], made: dict[str, Any], verdict: Verdict, reason: str
+) -> None:
+    judgement = one(worlds.run(asked(metric, **bound), worlds.samples(DURING, 100), kind="forecast", **made))
+    assert (judgement.verdict, reason in judgement.reason) == (verdict, True), judgement
+
+
+def test_goodput_counts_what_is_quick_enough_for_the_windows_latency() -> None:
+    objectives = {"during": {"latency_ms_p50": {"max": 100}, "goodput_per_s": {"min": 30}}}
+    table = worlds.samples(DURING, [100] * 200 + [101] * 200)
+    by_metric = {each.metric: each for each in judge(worlds.run(worlds.scenario(objectives), table)).judgements}
+    assert by_metric["goodput_per_s"].value == 20
+    assert by_metric["goodput_per_s"].verdict is FAIL
 
 
 def test_a_forecast_never_passes_what_only_a_measured_run_can_see() -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.harness import worlds
-from windtunnel.harness.measures import figure, hops, is_quantile, quantile_share, requests, samples_needed
+from windtunnel.harness.measures import figure, hops, is_quantile, quantile_share, quantity, requests, samples_needed
 from windtunnel.spec.scenario import Window
 
 WHOLE = Window("during", 0.0, 10.0)
@@ -83,6 +85,21 @@ def test_hops_hold_the_client_spans_of_the_windows_requests() -> None:
     assert figure("latency_ms_max", found["app->db"]).value == 10
     assert figure("timeout_ratio", found["app->db"]).value == 0.5
     assert figure("error_ratio", found["app->cache"]).value == 0, "a miss is an answer"
+
+
+@pytest.mark.parametrize(
+    ("metric", "of", "share"),
+    [
+        ("latency_ms_p50", "latency_ms", Fraction(1, 2)),
+        ("answer_ms_p99", "answer_ms", Fraction(99, 100)),
+        ("latency_ms_p99_9", "latency_ms", Fraction(999, 1000)),
+    ],
+)
+def test_a_quantiles_name_says_of_what_and_which(metric: str, of: str, share: Fraction) -> None:
+    assert (quantity(metric), quantile_share(metric), is_quantile(metric)) == (of, share, True)
+    assert not is_quantile("latency_ms_max")
+    with pytest.raises(KeyError):
+        quantile_share("latency_ms_max")
 
 
 @pytest.mark.parametrize(

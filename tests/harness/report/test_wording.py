@@ -41,6 +41,9 @@ def test_amounts_have_units(metric: str, value: float | None, text: str) -> None
         ("recovery_s", "recovery"),
         ("throughput_per_s", "throughput"),
         ("error_ratio", "error ratio"),
+        ("latency_ms_p99_9", "latency p99.9"),
+        ("goodput_per_s", "goodput"),
+        ("cost_per_1000", "cost per 1000"),
         ("acknowledged_writes_lost", "acknowledged writes lost"),
     ],
 )
