@@ -206,6 +206,8 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
             low.numbers += weights.tolist()
         known.chunk_n = -1
     known.happenings = len(happenings)
+    payers = len(model.stations) + len(model.beside_s) + 1
+    known.owners, known.machines = payers, len(model.hosts)
     known.ring, known.room = 8 * FRAMES - 1, FRAMES
     known.samples_room, known.spans_room = samples, spans
     known.sketches, known.windows, known.buckets = int(bool(windows)), len(windows), sketch.BUCKETS
@@ -255,7 +257,8 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
         tallies=tallies,
         sections=np.zeros(len(windows) * tally.SECTIONS * sketch.BUCKETS, np.int64),
         slices=zeros(records.SLICE, tally.SLICES if windows else 0),
-        used=np.zeros(len(model.stations) + len(model.beside_s) + 1),
+        used=np.zeros(payers),
+        looked=np.zeros(payers),
         messages=_free(zeros(records.MESSAGE_RECORD, 64)),
         owed=_free(zeros(records.OWED, 8 * FRAMES)),
         flights=_free(zeros(records.FLIGHT, FRAMES)),

@@ -229,7 +229,7 @@ GLOBAL = record(
     *_many("i8", "samples spans owed_free flights_free cuts_free messages_free live_messages ended"),
     *_many("i8", "record_samples record_spans sketches tracks closed joins users reason source beside besides loops"),
     *_many("i8", "requests ok errors_timeout errors_error errors_rejected errors_open prompts happening happenings"),
-    *_many("i8", "think tenants ring room spare samples_room spans_room flows links watch"),
+    *_many("i8", "think tenants ring room spare samples_room spans_room flows links watch owners machines"),
     *_many("i8", "window windows subjects window_starts buckets slices"),
     *_many("f8", "duration window_end slice"),
 )
@@ -276,6 +276,7 @@ KINDS: dict[str, np.dtype[Any]] = {
     "sections": INTEGER,  # sketches of successes: [window, section, bucket]
     "slices": SLICE,
     "used": NUMBER,  # core seconds by owner
+    "looked": NUMBER,  # the same up to the last look
     "messages": MESSAGE_RECORD,
     "owed": OWED,
     "flights": FLIGHT,
