@@ -257,6 +257,12 @@ GROUPS: dict[str, dict[str, Evidence]] = {
         "weibull": by_hand("spec/test_distribution.py::test_known_quantiles"),
         "pareto": by_hand("spec/test_distribution.py::test_known_quantiles"),
     },
+    "Calibration": {
+        "measured times": by_hand("sim/reference/test_engine.py::test_times_add_up"),
+        "measured cpu": by_hand("sim/reference/test_engine.py::test_a_busy_core_slows_work_down"),
+        "warmth": by_hand("sim/reference/test_engine.py::test_a_database_that_has_been_idle_answers_more_slowly"),
+        "beside": by_hand("sim/reference/test_station.py::test_processor_time_beside_the_components_takes_its_share"),
+    },
     "Order": {
         "ties": by_hand(
             "sim/reference/test_clock.py::test_timers_of_one_instant_go_by_rank_request_attempt_and_setting"
@@ -294,7 +300,9 @@ def measured() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for name in catalogue.built_in(catalogue.SCENARIOS):
         asked = catalogue.question(name)
-        for feature in features(Drawing(asked.architecture, asked.deployment, asked.scenario)):
+        brought = catalogue.PARAMETERS / f"{asked.architecture.name}.json"
+        known, _ = catalogue.parameters(asked.architecture.name, str(brought))
+        for feature in features(Drawing(asked.architecture, asked.deployment, asked.scenario, known)):
             found.setdefault(feature, []).append(name)
     return found
 
