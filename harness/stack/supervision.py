@@ -273,11 +273,15 @@ class Supervisor:
         if self._closed:
             return
         self._closed = True
+        words = ""
         try:
-            if not self._gone:
-                self.request("close", timeout_s=CLOSE_TIMEOUT_S)
+            try:
+                if not self._gone:
+                    self.request("close", timeout_s=CLOSE_TIMEOUT_S)
+            except Lost as lost:  # it died, and the reader thread has not seen that yet; or it is silent
+                words = str(lost)
             if self._left is None:
-                raise LeftBehind(f"{self._last_words}; the next start sweeps what it may have left")
+                raise LeftBehind(f"{words or self._last_words}; the next start sweeps what it may have left")
             if self._left:
                 raise LeftBehind("could not be cleaned up: " + "; ".join(self._left))
         finally:
