@@ -512,7 +512,9 @@ class _Pencil:
         said |= {"arrivals": kind}
         match kind:
             case "closed":
-                return said | {"users": self._whole(2, 12), "think_ms": self._quantity(5, 60)}
+                users = self._whole(2, 12)
+                least_ms = users * duration_s * 1000 / 250  # those who are rejected at once come again after that
+                return said | {"users": users, "think_ms": self._quantity(least_ms, 4 * least_ms)}
             case "trace":
                 speed = 1 if self._grid_ms is not None else self._real(0.5, 1.5)
                 return said | {"trace": TRACE, "speed": speed}
