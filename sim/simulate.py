@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Callable
 from importlib import import_module
 from importlib.util import find_spec
@@ -113,8 +112,7 @@ def _requests(model: Model) -> float:
     """How many there will be, at least as far as it matters here."""
     if model.closed is None:
         return sum(len(piece) for piece in islice(model.arrivals(), 1))
-    think_s = model.closed.think_ms.mean() / 1000
-    return model.closed.users * model.duration_s / think_s if think_s > 0 else math.inf
+    return model.closed.users * model.duration_s / (model.closed.think_ms.mean() / 1000)
 
 
 def _execute(model: Model, backend: Literal["simpy", "compiled"]) -> Tables:

@@ -24,6 +24,9 @@ from windtunnel.spec.trace import Trace, read_trace
 LOWEST_PER_S, HIGHEST_PER_S = 1e-9, 1e5
 PerSecond = Annotated[float, Field(ge=LOWEST_PER_S, le=HIGHEST_PER_S)]
 
+LEAST_THINKING_MS = 0.001
+"""Users who do not think, and are refused at once, would ask for ever at one instant."""
+
 CHUNK = 65_536
 """Requests that are drawn together, unless somebody asks for another number."""
 
@@ -135,6 +138,11 @@ class Load(Frozen):
                 raise problem_at(key, f"it with arrivals: {self.arrivals}", f"nothing: {self.arrivals} has {has}")
         if self.states is not None and not any(state.rate_per_s for state in self.states):
             raise problem_at("states", "rates that are all 0", "at least one above 0")
+        if self.think_ms is not None and self.think_ms.mean() < LEAST_THINKING_MS:
+            found = f"{self.think_ms.mean():g} ms of thinking on average"
+            raise problem_at(
+                "think_ms", found, f"at least {LEAST_THINKING_MS:g}: time has to pass between two requests"
+            )
         return self
 
     def cumulated_flows(self) -> NDArray[np.float64]:

@@ -70,7 +70,6 @@ THINK = {"kind": "constant", "value": 100}
         ({"rate_per_s": FEW_REQUESTS}, "compiled"),
         ({"arrivals": "closed", "rate_per_s": None, "users": 5, "think_ms": THINK}, "simpy"),
         ({"arrivals": "closed", "rate_per_s": None, "users": 5000, "think_ms": THINK}, "compiled"),
-        ({"arrivals": "closed", "rate_per_s": None, "users": 1, "think_ms": THINK | {"value": 0}}, "compiled"),
     ],
 )
 def test_the_compiled_engine_is_started_for_many_requests(load: dict[str, Any], engine: str) -> None:

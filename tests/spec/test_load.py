@@ -163,6 +163,12 @@ def test_a_trace_that_is_not_there_is_a_sentence(tmp_path: Path) -> None:
         schedule(said("trace", trace=tmp_path / "nowhere.csv"), 5, 1)
 
 
+@pytest.mark.parametrize("think_ms", [0, {"kind": "uniform", "low": 0, "high": 0}])
+def test_users_who_never_let_time_pass_are_refused(think_ms: Any) -> None:
+    with pytest.raises(ValueError, match="time has to pass between two requests"):
+        said("closed", users=3, think_ms=think_ms)
+
+
 @pytest.mark.parametrize("drawn", [schedule, lambda *plan: list(chunks(*plan))])
 def test_a_closed_load_has_no_schedule(drawn: Any) -> None:
     with pytest.raises(SpecError, match="found 'closed', expected an open load"):
