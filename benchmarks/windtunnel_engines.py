@@ -14,7 +14,6 @@ from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.scenario import Scenario
 
-PATIENT_MS = 1e9
 SCRAPE_S = 15.0
 """How often the forecast's time series is read: Prometheus' usual interval, instead of a short test's half second."""
 CORES = 64
@@ -68,7 +67,7 @@ def drawn(case: Case) -> Architecture:
     """A case as a drawing. The stops of several are called one after the other by an edge that takes no time, since a
     caller holds its own place while it calls."""
     parts = {stop.name: _component(stop) for stop in case.stops}
-    patience: dict[str, Any] = {"timeout_ms": PATIENT_MS}
+    patience: dict[str, Any] = {"timeout_ms": "never"}
     if case.timeout_ms is not None:
         retries = {"max": 1, "backoff_ms": case.backoff_ms, "jitter": "full"}
         patience = {"timeout_ms": case.timeout_ms, "retries": retries}
@@ -78,7 +77,7 @@ def drawn(case: Case) -> Architecture:
     else:
         parts["edge"] = {"kind": "service"}
         links = [{"from": "client", "to": "edge", **patience}]
-        links += [{"from": "edge", "to": stop.name, "timeout_ms": PATIENT_MS, **_pool(stop)} for stop in case.stops]
+        links += [{"from": "edge", "to": stop.name, "timeout_ms": "never", **_pool(stop)} for stop in case.stops]
         entry = {"call": "edge", "service_ms": 0, "steps": calls}
     return Architecture.model_validate(
         {"name": "drawn_here", "components": parts, "links": links, "flows": {"ask": {"steps": [entry]}}}

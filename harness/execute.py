@@ -73,7 +73,7 @@ def execute(question: Question, stack: Stack, *, replay: str, version: str, watc
         duration_s=scenario.windows.total_s,
         seed=scenario.seed,
         flows=architecture.flows,
-        timeout_ms=architecture.link(CLIENT, entry).timeout_ms,
+        timeout_ms=architecture.link(CLIENT, entry).limit_ms,
         nonce=secrets.token_hex(8),
         output=output,
     )

@@ -231,7 +231,7 @@ def environment(architecture: Architecture, component: str, addresses: dict[str,
         callee = architecture.components[link.callee]
         prefix = link.callee.upper()
         settings: dict[str, float | int | None] = {
-            "TIMEOUT_MS": link.timeout_ms,
+            "TIMEOUT_MS": link.limit_ms,
             "DEADLINE_MS": link.deadline_ms,
             "POOL": link.pool,
             "POOL_TIMEOUT_MS": link.pool_timeout_ms,

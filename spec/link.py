@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
@@ -94,8 +95,8 @@ class Link(Frozen):
     """A component, or client."""
     callee: Name = Field(alias="to")
     """A component that is no queue."""
-    timeout_ms: PositiveMilliseconds
-    """One attempt, from the call to its last byte."""
+    timeout_ms: PositiveMilliseconds | Literal["never"]
+    """One attempt, from the call to its last byte. never: the caller waits for as long as it takes (model only)."""
     deadline_ms: PositiveMilliseconds | None = None
     """All attempts together."""
     on_timeout: Literal["cancel", "abandon"] | None = None
@@ -117,6 +118,11 @@ class Link(Frozen):
     """Connections that one caller replica may hold; a call waits for a free one."""
     pool_timeout_ms: PositiveMilliseconds | None = None
     """How long a call waits for a connection before it is an error."""
+
+    @property
+    def limit_ms(self) -> float:
+        """Of one attempt; infinite for a caller that never gives up."""
+        return math.inf if self.timeout_ms == "never" else self.timeout_ms
 
     @property
     def name(self) -> str:

@@ -9,7 +9,8 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
 
@@ -106,7 +107,19 @@ def validate(data: Any, model: type[Model], file: str = "", lines: Mapping[Place
         p for p in problems if not (p.found == "nothing" and f"{'' if '.' in p.path else '.'}{p.path}" in misspelt)
     ]
     unique = {str(problem): problem for problem in problems}
-    raise SpecError(sorted(unique.values(), key=lambda problem: problem.line or 0))
+    raise SpecError(sorted(_one_per_value(unique.values()), key=lambda problem: problem.line or 0))
+
+
+def _one_per_value(problems: Iterable[Problem]) -> list[Problem]:
+    """A value that may be of several kinds, and is none of them, is one mistake."""
+    found: dict[tuple[str, str, int | None], Problem] = {}
+    for problem in problems:
+        value = (problem.path, problem.found, problem.line)
+        if (known := found.get(value)) is not None:
+            expected = f"{known.expected}, or {problem.expected.removeprefix('one of ')}"
+            problem = replace(known, expected=expected, suggestion=known.suggestion or problem.suggestion)
+        found[value] = problem
+    return list(found.values())
 
 
 def _compose(text: str, file: str) -> tuple[Any, dict[Place, int]]:
@@ -299,6 +312,12 @@ def _describe(declared: Any) -> str:
         return f"one of {', '.join(map(str, get_args(bare)))}"
     if get_origin(bare) in (tuple, list):
         return "a list"
+    if (
+        get_origin(bare) in (typing.Union, types.UnionType)
+        and not _tags(bare)
+        and not any(map(_is_model, get_args(bare)))
+    ):
+        return ", or ".join(_describe(each).removeprefix("one of ") for each in get_args(bare))
     return "keys and values" if get_origin(bare) is dict or _is_model(bare) or _tags(bare) else "a value"
 
 

@@ -400,7 +400,7 @@ class ContainerStack:
             admin=f"{EVERYWHERE}:{ADMIN_PORT}",
             callee=callee,
             replicas=[self._inside(proxy) for proxy in self.proxies if proxy.caller == name],
-            timeout_ms=link.timeout_ms,
+            timeout_ms=link.limit_ms,
             health_interval_ms=part.health_interval_ms,
             pool=link.pool,
             telemetry=self.telemetry.address,

@@ -288,7 +288,7 @@ class EmbeddedStack:
             admin=f"{LOOPBACK}:{self._ports.take()}",
             callee=callee,
             replicas=self._wiring.behind(name, callee),
-            timeout_ms=link.timeout_ms,
+            timeout_ms=link.limit_ms,
             health_interval_ms=part.health_interval_ms,
             pool=link.pool,
             telemetry=self.telemetry.address,

@@ -87,6 +87,9 @@ def _of_components(architecture: Architecture) -> Iterator[Problem]:
 
 def _of_links(architecture: Architecture) -> Iterator[Problem]:
     for index, link in enumerate(architecture.links):
+        if link.timeout_ms == "never":
+            expected = "a time: a caller that waits for ever exists in the model only"
+            yield Problem(f"links[{index}].timeout_ms", "never", expected)
         ours = link.caller == CLIENT or _is_ours(architecture.components[link.caller])
         yield from _beyond(link, LINK_DONE if ours else LINK_DONE | LINK_TOLD, f"links[{index}]")
         if ours and link.retries is not None:

@@ -24,7 +24,7 @@ def compile_wire(link: Link, architecture: Architecture, places: Mapping[str, in
         name=link.name,
         caller=places[link.caller],
         callee=places[link.callee],
-        timeout_s=link.timeout_ms / 1000,
+        timeout_s=link.limit_ms / 1000,
         deadline_s=link.deadline_ms / 1000 if link.deadline_ms else math.inf,
         survives_cancel=abandons or (to_database and link.on_timeout is None),
         survives_timeout=abandons,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from windtunnel.spec.architecture import Architecture, Link
@@ -28,12 +30,18 @@ from .worlds import ARCHITECTURE
         ("balance: hash", "balance: hsh", "did you mean 'hash'?"),
         ("for_s: 10", "for_s: 0", "links[1].ejection.for_s: found 0, expected a number above 0"),
         ("on_timeout: abandon", "on_timeout: forget", "links[2].on_timeout: found 'forget', expected one of cancel"),
-        ("timeout_ms: 300,", "timeout_ms: 0,", "links[5].timeout_ms: found 0, expected a number above 0"),
+        ("timeout_ms: 300,", "timeout_ms: 0,", "links[5].timeout_ms: found 0, expected a number above 0, or never"),
+        ("timeout_ms: 300,", "timeout_ms: nevr,", "expected a number, or never; did you mean 'never'?"),
     ],
 )  # fmt: skip
 def test_a_mistake_names_its_place(old: str, new: str, sentence: str) -> None:
     (only,) = sentences(ARCHITECTURE, old, new, Architecture)
     assert sentence in only
+
+
+def test_a_caller_that_never_gives_up() -> None:
+    assert parse("{from: a, to: b, timeout_ms: never}", Link).limit_ms == math.inf
+    assert parse("{from: a, to: b, timeout_ms: 5}", Link).limit_ms == 5
 
 
 def test_what_old_files_say_means_what_it_meant() -> None:

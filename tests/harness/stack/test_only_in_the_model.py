@@ -48,6 +48,7 @@ def test_what_we_bring_along_can_be_measured(name: str) -> None:
         ("components.llm.token_ms={kind: gamma, mean: 5, shape: 2}", "components.llm.token_ms.kind: found 'gamma',"),
         ("components.app.crash={above_in_flight: 5, restart_s: 1}", "scale: components.app.crash: found what exists"),
         ("components.app.discipline=priority", "scale: components.app.discipline: found what exists in the model only"),
+        ("links.0.timeout_ms=never", "scale: links[0].timeout_ms: found never, expected a time: a caller that waits"),
         ("links.1.balance=random", "scale: links[1].balance: found what exists in the model only"),
         ("links.0.hedge={after_ms: 5}", "scale: links[0].hedge: found what exists in the model only"),
         ("links.4.breaker={failures: 5, open_ms: 5}", "scale: links[4].breaker: found what exists in the model only"),
