@@ -103,7 +103,14 @@ def _count(model: Model, scenario: Scenario) -> tuple[Any, tuple[pa.Table, ...]]
     from windtunnel.sim.compiled.tally import tables
 
     spans = scenario.windows.spans()
-    run = Compiled(model, samples=False, spans=False, windows=tuple((span.start_s, span.end_s) for span in spans))
+    faulted = {fault.at for fault in scenario.faults}
+    run = Compiled(
+        model,
+        samples=False,
+        spans=False,
+        windows=tuple((span.start_s, span.end_s) for span in spans),
+        claims=frozenset(n for n, span in enumerate(spans) if span.name in faulted),
+    )
     run.run()
     return run.tables(), tables(run.counted(), model, [span.name for span in spans])
 

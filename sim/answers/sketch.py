@@ -53,6 +53,11 @@ def upper(bucket: int) -> float:
     return lower(bucket + 1) if bucket < BUCKETS - 1 else math.inf
 
 
+_LOWER = np.array([lower(bucket) for bucket in range(BUCKETS)])
+MIDDLES = (_LOWER + np.append(_LOWER[1:], 2 * _LOWER[-1] + 1)) / 2
+"""Of each bucket, in ms; of the last one, one and a half times where it begins."""
+
+
 @dataclass(frozen=True, eq=False)
 class Sketch:
     """How often values fell into each bucket."""

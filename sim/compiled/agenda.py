@@ -11,110 +11,108 @@ from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.world import World
 
 
-@hot
-def sooner(heap, i, t, key, order):
-    """Whether entry i comes before (t, key, order)."""
-    e = heap[i]
-    if e.t != t:
-        return e.t < t
-    if e.key != key:
-        return e.key < key
-    return e.order < order
+@jit
+def _tie(w: World, id, other):
+    """Whether a timer comes before another one that is due at the same time."""
+    mine, its = w.ranks[id], w.ranks[other]
+    if mine.key != its.key:
+        return mine.key < its.key
+    return mine.order < its.order
 
 
 @hot
-def _put(heap, positions, i, t, key, order, id):
-    e = heap[i]
+def _sooner(w: World, t, id, other_t, other):
+    """Whether a timer comes before another one."""
+    return t <= other_t and (t < other_t or _tie(w, id, other))
+
+
+@hot
+def _put(w: World, i, t, id):
+    e = w.heap[i]
     e.t = t
-    e.key = key
-    e.order = order
     e.id = id
-    positions[id] = i
+    w.positions[id] = i
 
 
 @jit
-def _down(heap, positions, n, i, t, key, order, id):
-    """Put an entry at or below i."""
-    while True:
-        child = 4 * i + 1
-        if child >= n:
-            break
-        best = child
-        last = min(child + 4, n)
-        bt, bk, bo = heap[best].t, heap[best].key, heap[best].order
+def _down(w: World, i, t, id):
+    """Put a timer at or below i."""
+    n = w.g[0].heap
+    child = 4 * i + 1
+    while child < n:
+        best, best_t = child, w.heap[child].t
+        last = child + 4 if child + 4 < n else n
         for c in range(child + 1, last):
-            e = heap[c]
-            if e.t < bt or (e.t == bt and (e.key < bk or (e.key == bk and e.order < bo))):
-                best = c
-                bt, bk, bo = e.t, e.key, e.order
-        if t < bt or (t == bt and (key < bk or (key == bk and order < bo))):
+            other_t = w.heap[c].t
+            if other_t <= best_t and (other_t < best_t or _tie(w, w.heap[c].id, w.heap[best].id)):
+                best, best_t = c, other_t
+        if t <= best_t and (t < best_t or _tie(w, id, w.heap[best].id)):
             break
-        _put(heap, positions, i, bt, bk, bo, heap[best].id)
+        _put(w, i, best_t, w.heap[best].id)
         i = best
-    _put(heap, positions, i, t, key, order, id)
+        child = 4 * i + 1
+    _put(w, i, t, id)
 
 
 @jit
-def _up(heap, positions, i, t, key, order, id):
-    """Put an entry at or above i."""
+def _up(w: World, i, t, id):
+    """Put a timer at or above i."""
     while i > 0:
-        parent = (i - 1) >> 2
-        if sooner(heap, parent, t, key, order):
+        above = (i - 1) >> 2
+        e = w.heap[above]
+        if _sooner(w, e.t, e.id, t, id):
             break
-        e = heap[parent]
-        _put(heap, positions, i, e.t, e.key, e.order, e.id)
-        i = parent
-    _put(heap, positions, i, t, key, order, id)
+        _put(w, i, e.t, e.id)
+        i = above
+    _put(w, i, t, id)
 
 
 @jit
-def _remove(g, heap, positions, id):
-    i = positions[id]
-    if i < 0:
-        return
-    positions[id] = -1
+def _remove(w: World, id):
+    g = w.g[0]
+    i = w.positions[id]
+    w.positions[id] = -1
     g.heap -= 1
-    n = g.heap
-    if i != n:
-        e = heap[n]
-        t, key, order, moved = e.t, e.key, e.order, e.id
-        if i > 0 and not sooner(heap, (i - 1) >> 2, t, key, order):
-            _up(heap, positions, i, t, key, order, moved)
-        else:
-            _down(heap, positions, n, i, t, key, order, moved)
-
-
-@jit
-def _set(g, heap, positions, id, t, key, order):
-    if positions[id] >= 0:
-        _remove(g, heap, positions, id)
-    if g.hole:
-        g.hole = 0
-        _down(heap, positions, g.heap, 0, t, key, order, id)
+    if i == g.heap:
+        return
+    moved = w.heap[g.heap]
+    t, it = moved.t, moved.id
+    above = w.heap[(i - 1) >> 2 if i > 0 else 0]
+    if i > 0 and not _sooner(w, above.t, above.id, t, it):
+        _up(w, i, t, it)
     else:
-        g.heap += 1
-        _up(heap, positions, g.heap - 1, t, key, order, id)
+        _down(w, i, t, it)
 
 
 @hot
 def take_back(w: World, id):
     """Unset a timer; nothing where it is not set."""
     if w.positions[id] >= 0:
-        _remove(w.g[0], w.heap, w.positions, id)
+        _remove(w, id)
 
 
-@hot
+@jit
 def set_at(w: World, id, t, key, order):
     """Set a timer with an order given before."""
-    _set(w.g[0], w.heap, w.positions, id, t, key, order)
+    g = w.g[0]
+    take_back(w, id)
+    r = w.ranks[id]
+    r.key = key
+    r.order = order
+    if g.hole:
+        g.hole = 0
+        _down(w, 0, t, id)
+    else:
+        g.heap += 1
+        _up(w, g.heap - 1, t, id)
 
 
 @hot
 def set_timer(w: World, id, t, key):
-    """Set a timer, or set it anew."""
+    """Set a timer, or set it anew; one that would be due before now is due now."""
     g = w.g[0]
     g.order += 1
-    _set(g, w.heap, w.positions, id, max(t, g.now), key, g.order)
+    set_at(w, id, t if t > g.now else g.now, key, g.order)
 
 
 @hot
@@ -124,10 +122,9 @@ def fill(w: World):
     if g.hole:
         g.hole = 0
         g.heap -= 1
-        n = g.heap
-        if n > 0:
-            e = w.heap[n]
-            _down(w.heap, w.positions, n, 0, e.t, e.key, e.order, e.id)
+        if g.heap > 0:
+            e = w.heap[g.heap]
+            _down(w, 0, e.t, e.id)
 
 
 @hot

@@ -5,7 +5,7 @@ Used by strands.
 
 from __future__ import annotations
 
-from windtunnel.sim.compiled import callers
+from windtunnel.sim.compiled import callers, lists
 from windtunnel.sim.compiled.agenda import then
 from windtunnel.sim.compiled.frames import root_of
 from windtunnel.sim.compiled.jit import jit
@@ -110,27 +110,21 @@ def leads(w: World, f, lane):
     while flight >= 0 and w.flights[flight].key != x.prompt:
         flight = w.flights[flight].next
     if flight >= 0:
-        l = w.flights[flight]  # noqa: E741
+        fetch = w.flights[flight]
         x.phase = IN_FLIGHT
         x.c_child0 = flight
-        x.q_prev = l.last
-        x.q_next = -1
-        if l.last >= 0:
-            w.frames[l.last].q_next = f
-        else:
-            l.first = f
-        l.last = f
+        lists.insert(w, fetch, fetch.tail, f)
         return False
     flight = g.flights_free
-    l = w.flights[flight]  # noqa: E741
-    g.flights_free = l.next
-    l.key = x.prompt
-    l.leader = f
-    l.lane = lane
-    l.first = -1
-    l.last = -1
-    l.outer = x.flight
-    l.next = w.lanes[lane].flights
+    fetch = w.flights[flight]
+    g.flights_free = fetch.next
+    fetch.key = x.prompt
+    fetch.leader = f
+    fetch.lane = lane
+    fetch.head = -1
+    fetch.tail = -1
+    fetch.outer = x.flight
+    fetch.next = w.lanes[lane].flights
     w.lanes[lane].flights = flight
     x.flight = flight
     return True
@@ -138,19 +132,8 @@ def leads(w: World, f, lane):
 
 @jit
 def _leave(w: World, f, flight):
-    l = w.flights[flight]  # noqa: E741
-    x = w.frames[f]
-    if x.q_prev >= 0:
-        w.frames[x.q_prev].q_next = x.q_next
-    else:
-        l.first = x.q_next
-    if x.q_next >= 0:
-        w.frames[x.q_next].q_prev = x.q_prev
-    else:
-        l.last = x.q_prev
-    x.q_prev = -1
-    x.q_next = -1
-    x.c_child0 = -1
+    lists.remove(w, w.flights[flight], f)
+    w.frames[f].c_child0 = -1
 
 
 @jit
@@ -167,31 +150,31 @@ def land(w: World, f, well):
     x = w.frames[f]
     while x.flight >= 0:
         flight = x.flight
-        l = w.flights[flight]  # noqa: E741
-        x.flight = l.outer
-        if not well and l.first >= 0:
-            heir = l.first
+        fetch = w.flights[flight]
+        x.flight = fetch.outer
+        if not well and fetch.head >= 0:
+            heir = fetch.head
             _leave(w, heir, flight)
-            l.leader = heir
-            l.outer = w.frames[heir].flight
+            fetch.leader = heir
+            fetch.outer = w.frames[heir].flight
             w.frames[heir].flight = flight
             w.frames[heir].c_got = MISS
             then(w, heir, LANDED)
         else:
-            while l.first >= 0:
-                waiting = l.first
+            while fetch.head >= 0:
+                waiting = fetch.head
                 _leave(w, waiting, flight)
                 w.frames[waiting].c_got = HIT
                 then(w, waiting, LANDED)
-            lane = w.lanes[l.lane]
+            lane = w.lanes[fetch.lane]
             if lane.flights == flight:
-                lane.flights = l.next
+                lane.flights = fetch.next
             else:
                 before = lane.flights
                 while w.flights[before].next != flight:
                     before = w.flights[before].next
-                w.flights[before].next = l.next
-            l.next = g.flights_free
+                w.flights[before].next = fetch.next
+            fetch.next = g.flights_free
             g.flights_free = flight
         if well:
             return

@@ -111,6 +111,8 @@ def choose(w: World, hop, lane, base, attempt, prompt):
     """The callee's replica."""
     h = w.hops[hop]
     link = w.wires[h.wire]
+    if link.callees == 1 and not link.checks:
+        return 0
     turn = w.lanes[lane].turn
     w.lanes[lane].turn += 1
     if link.balance == ROUND_ROBIN and not link.checks:

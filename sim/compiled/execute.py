@@ -40,17 +40,21 @@ class Compiled:
         samples: bool = True,
         spans: bool = True,
         windows: tuple[tuple[float, float], ...] = (),
+        claims: frozenset[int] = frozenset(),
     ) -> None:
         """``samples``, ``spans``: whether each request and each call is recorded. ``windows``: (begin, end) in seconds,
-        one after the other, that are counted apart (``counted``); memory is then the same for any length of run."""
+        one after the other, that are counted apart (``counted``); memory is then the same for any length of run.
+        ``claims``: numbers of windows; a request that is in flight when one of them begins belongs to that one."""
         self.model = model
         self.windows = windows
-        self.world = lower(model, samples=ROOM if samples else 0, spans=ROOM if spans else 0, windows=windows)
+        room = (ROOM if samples else 0, ROOM if spans else 0)
+        self.world = lower(model, samples=room[0], spans=room[1], windows=windows, claims=claims)
         self._samples: list[Any] = []
         self._spans: list[Any] = []
         self._arrivals: Iterator[Schedule] = iter(()) if model.closed else model.arrivals()
         self.observation = Observation(model)
         self._scaling = Scaling(model)
+        self._totals = tally.Totals()
 
     def run(self, progress: Callable[[float], object] | None = None) -> None:
         """To the end of the last request. ``progress`` is told now and then how much is over, from 0 to 1."""
@@ -68,6 +72,7 @@ class Compiled:
             if reason == records.DONE:
                 break
             if reason == records.MORE_ARRIVALS:
+                self._totals.take_over(self.world)
                 self._arrive()
                 if progress:
                     progress(min(1.0, float(g.now) / self.model.duration_s))
@@ -76,6 +81,7 @@ class Compiled:
             elif reason == records.DRAIN:
                 self._fetch()
             elif reason == records.TICK:
+                self._totals.take_over(self.world)
                 self.observation.look(self.world)
                 self._look_next()
             elif reason == records.SCALE:
@@ -95,10 +101,14 @@ class Compiled:
             g.chunk_n = -1
             return
         g.chunk_n = len(piece)
-        rows = np.zeros(len(piece), records.ARRIVING).view(np.recarray)
-        rows.at, rows.flow, rows.prompt = piece.at_s, piece.flow, piece.prompt
-        rows.tenant, rows.given_in, rows.given_out = piece.tenant, piece.input_tokens, piece.output_tokens
-        self.world = self.world.with_arrays(arrivals=rows)
+        self.world = self.world.with_arrays(
+            at_s=np.ascontiguousarray(piece.at_s),
+            flow=piece.flow,
+            prompt=piece.prompt,
+            tenant=piece.tenant,
+            given_in=piece.input_tokens,
+            given_out=piece.output_tokens,
+        )
 
     def _fetch(self) -> None:
         g = self.world.g[0]
@@ -113,7 +123,7 @@ class Compiled:
 
     def counted(self) -> tally.Counted:
         """What was counted in the windows."""
-        return tally.counted(self.world, self.model, self.windows)
+        return tally.counted(self.world, self._totals, self.model, self.windows)
 
     def samples(self) -> Any:
         """Records of requests, by their numbers."""

@@ -21,22 +21,7 @@ def born(w: World, kind, phase):
     x.kind = kind
     x.phase = phase
     x.marks = 0
-    x.arrived = -1.0
-    x.heard = -1.0
-    x.left = -1.0
-    x.decoded = -1.0
-    x.wait = -1.0
-    x.q_next = -1
-    x.q_prev = -1
-    x.c_child0 = -1
-    x.c_child1 = -1
-    x.flight = -1
-    x.cut = -1
-    x.owed = -1
-    x.f_first = -1
-    x.tokens = -1
-    x.listed = 0
-    x.retry_after = 0.0
+    x.at_birth = w.blank[0].at_birth
     return f
 
 
@@ -91,19 +76,7 @@ def _forget_cuts(w: World, f):
 @hot
 def hand_on(w: World, f, c):
     """What a frame hands on to one that works for it."""
-    p = w.frames[f]
-    x = w.frames[c]
-    salt, request, root, prio = p.salt, p.request, p.root, p.prio
-    tenant, prompt, given_in, given_out, window = p.tenant, p.prompt, p.given_in, p.given_out, p.window
-    x.salt = salt
-    x.request = request
-    x.root = root
-    x.prio = prio
-    x.tenant = tenant
-    x.prompt = prompt
-    x.given_in = given_in
-    x.given_out = given_out
-    x.window = window
+    w.frames[c].handed_on = w.frames[f].handed_on
 
 
 @jit

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import batch, caches, processor, queues, room, strands, tally, wires
+from windtunnel.sim.compiled import (
+    batch,
+    caches,
+    cancellation,
+    exchanges,
+    first_tokens,
+    pools,
+    processor,
+    queues,
+    room,
+    strands,
+    tally,
+    wires,
+)
 from windtunnel.sim.compiled.agenda import fill, main_timer, set_at, take_back, take_first, then, then_cancel
 from windtunnel.sim.compiled.frames import born
 from windtunnel.sim.compiled.jit import jit
@@ -153,7 +166,7 @@ def _begins(w: World, f, n):
 def _heals(w: World, f, closes):
     x = w.frames[f]
     if closes:
-        strands.end(w, f, ERROR, strands.BY_CUT)
+        exchanges.end(w, f, ERROR, exchanges.BY_CUT)
         return
     timer = main_timer(w, f)
     # what was held first goes first
@@ -173,7 +186,7 @@ def _of_source(w: World, id):
     s = w.sources[id]
     kind = s.kind
     if kind == ALARM:
-        strands.alarm(w, s.a)
+        exchanges.alarm(w, s.a)
     elif kind == THREAD:
         processor.finish(w, id)
     elif kind == BATCH:
@@ -194,15 +207,15 @@ def _of_source(w: World, id):
 def _besides(w: World, f, which):
     """A timer of a frame that is not its own: its first token's, its cut's, its limit's, its message's."""
     if which == 1:
-        strands.first_timer(w, f)
+        first_tokens.first_timer(w, f)
     elif which == 2:
-        strands.end(w, f, ERROR, strands.BY_CUT)
+        exchanges.end(w, f, ERROR, exchanges.BY_CUT)
     elif w.frames[f].kind != EXCHANGE:
         queues.timer(w, f)
     elif w.frames[f].marks & ENDED:
-        strands.disconnect(w, f)
+        pools.disconnect(w, f)
     else:
-        strands.end(w, f, TIMEOUT, strands.BY_LIMIT)
+        exchanges.end(w, f, TIMEOUT, exchanges.BY_LIMIT)
 
 
 @jit
@@ -222,22 +235,21 @@ def advance(w: World):
             if w.frames[f].stamp != e.stamp:
                 continue
             if e.cancel:
-                strands.cancel(w, f)
+                cancellation.cancel(w, f)
                 continue
             phase = e.phase
         else:
             fill(w)
+            n = g.chunk
             first = w.heap[0]
-            if g.chunk < g.chunk_n and (
-                g.heap == 0
-                or w.arrivals[g.chunk].at < first.t
-                or (w.arrivals[g.chunk].at == first.t and first.key >= ARRIVAL)
+            if n < g.chunk_n and (
+                g.heap == 0 or w.at_s[n] < first.t or (w.at_s[n] == first.t and w.ranks[first.id].key >= ARRIVAL)
             ):
-                a = w.arrivals[g.chunk]
-                g.chunk += 1
-                g.now = a.at
-                g.next_request += 1
-                f = _request(w, g.next_request - 1, a.flow, a.prompt, a.tenant, a.given_in, a.given_out)
+                g.chunk = n + 1
+                g.now = w.at_s[n]
+                number = g.next_request
+                g.next_request = number + 1
+                f = _request(w, number, w.flow[n], w.prompt[n], w.tenant[n], w.given_in[n], w.given_out[n])
                 phase = PROGRAM
             elif g.chunk_n >= 0 and g.chunk >= g.chunk_n:
                 return MORE_ARRIVALS

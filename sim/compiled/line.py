@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from windtunnel.sim.compiled import lists
 from windtunnel.sim.compiled.agenda import main_timer, take_back, then
 from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.records import (
@@ -41,17 +42,7 @@ def join(w: World, f, i):
             if b.prio < x.prio or (b.prio == x.prio and b.order < x.order):
                 break
             before = b.q_prev
-    x.q_prev = before
-    if before >= 0:
-        x.q_next = w.frames[before].q_next
-        w.frames[before].q_next = f
-    else:
-        x.q_next = n.head
-        n.head = f
-    if x.q_next >= 0:
-        w.frames[x.q_next].q_prev = f
-    else:
-        n.tail = f
+    lists.insert(w, n, before, f)
     n.waiting += 1
     x.phase = LINE
 
@@ -60,17 +51,7 @@ def join(w: World, f, i):
 def leave(w: World, f, i):
     """Out of the line."""
     n = w.instances[i]
-    x = w.frames[f]
-    if x.q_prev >= 0:
-        w.frames[x.q_prev].q_next = x.q_next
-    else:
-        n.head = x.q_next
-    if x.q_next >= 0:
-        w.frames[x.q_next].q_prev = x.q_prev
-    else:
-        n.tail = x.q_prev
-    x.q_prev = -1
-    x.q_next = -1
+    lists.remove(w, n, f)
     n.waiting -= 1
 
 
@@ -142,7 +123,7 @@ def preempt(w: World, f, i):
     n = w.instances[i]
     x = w.frames[f]
     victim = -1
-    h = n.b_first  # holders, in the order in which their timers were set
+    h = w.batches[i].head  # holders, in the order in which their timers were set
     while h >= 0:
         y = w.frames[h]
         if y.prio > x.prio and (
@@ -167,29 +148,11 @@ def preempt(w: World, f, i):
 @jit
 def hold(w: World, f, i):
     """A holder that may be preempted."""
-    n = w.instances[i]
-    x = w.frames[f]
-    x.q_prev = n.b_last
-    x.q_next = -1
-    if n.b_last >= 0:
-        w.frames[n.b_last].q_next = f
-    else:
-        n.b_first = f
-    n.b_last = f
+    holders = w.batches[i]
+    lists.insert(w, holders, holders.tail, f)
 
 
 @jit
 def stop_holding(w: World, f, i):
     """No longer."""
-    n = w.instances[i]
-    x = w.frames[f]
-    if x.q_prev >= 0:
-        w.frames[x.q_prev].q_next = x.q_next
-    else:
-        n.b_first = x.q_next
-    if x.q_next >= 0:
-        w.frames[x.q_next].q_prev = x.q_prev
-    else:
-        n.b_last = x.q_prev
-    x.q_prev = -1
-    x.q_next = -1
+    lists.remove(w, w.batches[i], f)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from windtunnel.sim.answers import sketch
-from windtunnel.sim.compiled import callers, line, records, room, sampling, strands, tally, wires
+from windtunnel.sim.compiled import callers, exchanges, line, programs, records, room, sampling, tally, wires
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.draws import mix
 from windtunnel.sim.model import (
@@ -39,20 +39,30 @@ BALANCES = {
     "hash": callers.HASH,
 }
 JITTERS = {
-    "none": strands.NO_JITTER,
-    "full": strands.FULL,
-    "equal": strands.EQUAL,
-    "decorrelated": strands.DECORRELATED,
+    "none": exchanges.NO_JITTER,
+    "full": exchanges.FULL,
+    "equal": exchanges.EQUAL,
+    "decorrelated": exchanges.DECORRELATED,
 }
 DISCIPLINES = {"fifo": line.FIFO, "priority": line.PRIORITY, "preemptive": line.PREEMPTIVE}
 BIG = 2**31 - 1
+EMPTY = (
+    *("arrived", "heard", "left", "decoded", "wait", "q_next", "q_prev", "flight", "cut", "owed", "f_first", "tokens"),
+    *("c_heard", "c_tokens", "c_child0", "c_child1"),
+)
+"""Fields of a frame that are -1 until there is something to say."""
 FRAMES = 512
 """How many strands there is room for at first."""
 
 
+LINE_OF_CACHE = 64
+
+
 def zeros(kind: Any, n: int) -> Any:
-    """So many records, whose fields are attributes."""
-    return np.zeros(n, kind).view(np.recarray) if isinstance(kind, np.dtype) and kind.names else np.zeros(n, kind)
+    """So many records, whose fields are attributes. They begin where a line of the cache does."""
+    raw = np.zeros(n * kind.itemsize + LINE_OF_CACHE, np.uint8)
+    begin = -raw.ctypes.data % LINE_OF_CACHE
+    return raw[begin : begin + n * kind.itemsize].view(kind).view(np.recarray)
 
 
 class Lowering:
@@ -135,8 +145,8 @@ class Lowering:
                 self.targets[a + n] = self.program(branch, 0, 0)
             return here
         if isinstance(step, Repeat):
-            if depth >= strands.LOOPS:
-                raise ValueError(f"found more than {strands.LOOPS} repeats inside each other")
+            if depth >= programs.LOOPS:
+                raise ValueError(f"found more than {programs.LOOPS} repeats inside each other")
             a = self._reserve(7)
             here = self._operation(records.LOOP, a)
             again = self._operation(records.AGAIN, a)
@@ -167,9 +177,17 @@ class Lowering:
         return here
 
 
-def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float, float], ...] = ()) -> World:
+def lower(
+    model: Model,
+    *,
+    samples: int,
+    spans: int,
+    windows: tuple[tuple[float, float], ...] = (),
+    claims: frozenset[int] = frozenset(),
+) -> World:
     """All tables of a model, everything idle at time 0. ``samples``, ``spans``: how many records fit before they are
-    fetched; 0: none are kept. ``windows``: what is counted apart, one after the other; none: nothing is counted."""
+    fetched; 0: none are kept. ``windows``: what is counted apart, one after the other; none: nothing is counted.
+    ``claims``: the numbers of those that a request belongs to that is in flight when they begin."""
     low = Lowering(model)
     hops = _hops(model, low)
     stations, instances, buckets, stored = _stations(model, low)
@@ -177,10 +195,13 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
     spells = _spells(model, stations, wires_, spells)
     for n, hop in enumerate(model.hops):  # programs come after all rows that they point to
         hops[n].program = low.program(hop.program, 0)
+    g = zeros(records.GLOBAL, 1)
+    g[0].tracks = int(bool(model.faults) or any(s.crash_above is not None for s in model.stations))
+    for hop in hops[: len(model.hops)]:
+        hop.after = _after(low, hop, stations[hop.callee]) if not g[0].tracks else records.NEXT
     entries = zeros(records.ENTERING, len(model.entries))
     for n, entry in enumerate(model.entries):
         entries[n].operation, entries[n].priority = low.program((entry,), 0), model.priorities[n]
-    g = zeros(records.GLOBAL, 1)
     sources, positions = _sources(model, g[0], stations, instances, wires_)
     hosts = zeros(records.HOST, len(model.hosts))
     for n, cores in enumerate(model.cores):
@@ -191,7 +212,6 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
     known.root = mix(model.seed)
     known.duration = model.duration_s
     known.record_samples, known.record_spans = int(samples > 0), int(spans > 0)
-    known.tracks = int(bool(model.faults) or any(s.crash_above is not None for s in model.stations))
     known.besides = len(model.beside_s)
     known.beside = len(low.numbers)
     owners = {s.name: index for index, s in enumerate(model.stations)}
@@ -211,17 +231,20 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
     known.ring, known.room = 8 * FRAMES - 1, FRAMES
     known.samples_room, known.spans_room = samples, spans
     known.sketches, known.windows, known.buckets = int(bool(windows)), len(windows), sketch.BUCKETS
-    known.subjects, known.slices = len(tally.names(model)), tally.SLICES
+    known.subjects = len(tally.names(model))
     known.window_starts = len(low.numbers)
-    known.slice = model.duration_s / tally.SLICES
     if windows:
         low.numbers += [*(begin for begin, _ in windows), windows[-1][1]]
-        known.window_end = windows[0][1]
+        known.window_claims = len(low.numbers)
+        low.numbers += [float(n in claims) for n in range(len(windows))]
+        known.mark_at = -math.inf
+        known.first_claim = min((windows[n][0] for n in claims), default=math.inf)
     tallies = zeros(records.TALLY, len(windows) * known.subjects)
     tallies.low, tallies.high = math.inf, -math.inf
     widest = max((branches for operation, _, branches, *_ in low.operations if operation == records.FORK), default=0)
     known.spare = room.SPARE + max(widest, len(places))
     known.watch = int(samples + spans > 0 or _uses_more(model))
+    known.easy = -1 if known.watch else known.room - known.spare
     known.flows, known.links = len(model.flows), len(model.wires)
     distributions = zeros(records.DISTRIBUTION, max(1, len(low.distributions)))
     for n, row in enumerate(low.distributions):
@@ -232,15 +255,23 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
     frames = zeros(records.FRAME, FRAMES)
     frames.q_next = [*range(1, FRAMES), -1]
     frames.kind = -1
+    batches = zeros(records.BATCH_RECORD, len(instances))
+    batches.head = batches.tail = -1
+    blank = zeros(records.FRAME, 1)
+    for field in EMPTY:
+        blank[field] = -1
     return World(
         g=g,
         frames=frames,
+        blank=blank,
         positions=np.concatenate([positions, np.full(4 * FRAMES, -1, np.int32)]),
         heap=zeros(records.ENTRY, 3 * FRAMES + len(sources) + 8),
+        ranks=zeros(records.RANK, len(positions) + 4 * FRAMES),
         fifo=zeros(records.CONSEQUENCE, 8 * FRAMES),
         hops=hops,
         stations=stations,
         instances=instances,
+        batches=batches,
         wires=wires_,
         lanes=lanes,
         pairs=pairs,
@@ -250,12 +281,13 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
         numbers=np.array([*low.numbers, 0.0]),
         operations=operations,
         targets=np.array([*low.targets, 0], np.int64),
-        loops=zeros(records.LOOPING, strands.LOOPS * FRAMES),
+        loops=zeros(records.LOOPING, programs.LOOPS * FRAMES),
         samples=zeros(records.SAMPLE, samples),
         spans=zeros(records.SPAN, spans),
-        counts=np.zeros(len(tallies) * sketch.BUCKETS, np.int64),
+        counts=np.zeros(len(tallies) * sketch.BUCKETS, records.COUNT),
         tallies=tallies,
-        sections=np.zeros(len(windows) * tally.SECTIONS * sketch.BUCKETS, np.int64),
+        ends=np.zeros(len(tallies) * records.OUTCOMES, np.int64),
+        sections=np.zeros(len(windows) * tally.SECTIONS * sketch.BUCKETS, records.COUNT),
         slices=zeros(records.SLICE, tally.SLICES if windows else 0),
         used=np.zeros(payers),
         looked=np.zeros(payers),
@@ -270,9 +302,29 @@ def lower(model: Model, *, samples: int, spans: int, windows: tuple[tuple[float,
         stored=stored,
         places=places,
         ring=ring,
-        arrivals=zeros(records.ARRIVING, 0),
+        at_s=np.zeros(0),
+        flow=np.zeros(0, np.int64),
+        prompt=np.zeros(0, np.int64),
+        tenant=np.zeros(0, np.int64),
+        given_in=np.zeros(0, np.int64),
+        given_out=np.zeros(0, np.int64),
+        ends_all=np.zeros(records.OUTCOMES, np.int64),
         entries=entries,
     )
+
+
+def _after(low: Lowering, hop: Any, station: Any) -> int:
+    """What comes after an exchange's own work, where before it nothing can happen but that it waits for a connection
+    and a place, and nothing bears on how long the work takes; NEXT: there is more to it."""
+    bears_on_it = station.cpu or station.slow_count or station.warmths
+    rules = station.used or station.limits_at or station.shed or station.discipline != line.FIFO
+    if hop.link >= 0 or bears_on_it or rules:
+        return records.NEXT
+    if hop.llm:
+        return records.TURNING
+    more = hop.role or hop.reads or hop.streams or station.lag >= 0
+    asks = low.operations[hop.program][0] != records.END
+    return records.PROGRAM if more or asks else records.PLAINLY_WORKED
 
 
 def _uses_more(model: Model) -> bool:
@@ -303,7 +355,7 @@ def _hops(model: Model, low: Lowering) -> Any:
         row.role = ROLES[hop.role]
         row.round_trips, row.request_bytes, row.response_bytes = hop.round_trips, hop.request_bytes, hop.response_bytes
         row.streams, row.reads = hop.streams, hop.reads
-        row.link = low.distribution(hop.link_ms)
+        row.link = -1 if _takes_no_time(hop.link_ms) else low.distribution(hop.link_ms)
         row.service = low.distribution(hop.service_ms)
         row.first_token = low.distribution(hop.first_token_ms)
         row.token = low.distribution(hop.token_ms)
@@ -311,10 +363,13 @@ def _hops(model: Model, low: Lowering) -> Any:
         row.input = low.distribution(hop.input_tokens)
         row.llm = None not in (hop.first_token_ms, hop.token_ms, hop.output_tokens)
         station = model.stations[hop.callee]
-        nothing = hop.service_ms.kind == "constant" and hop.service_ms.at(0.5) == 0
-        row.free_service = nothing and not station.warmth and station.cpu_s in (0.0, math.inf)
+        row.free_service = _takes_no_time(hop.service_ms) and not station.warmth and station.cpu_s in (0.0, math.inf)
         row.place = hop.index << 40
     return made
+
+
+def _takes_no_time(time_ms: Distribution | None) -> bool:
+    return time_ms is None or (time_ms.kind == "constant" and time_ms.at(0.5) == 0)
 
 
 def _stations(model: Model, low: Lowering) -> tuple[Any, Any, Any, Any]:
@@ -369,7 +424,7 @@ def _stations(model: Model, low: Lowering) -> tuple[Any, Any, Any, Any]:
         for replica in range(s.replicas):
             n = instances[first + replica]
             n.station, n.replica, n.limit = index, replica, row.slots
-            n.head = n.tail = n.b_first = n.b_last = n.recent = n.oldest = n.thread = n.batch = -1
+            n.head = n.tail = n.recent = n.oldest = n.thread = n.batch = -1
             n.last_left = -math.inf
             n.adaptive = s.shed.initial if isinstance(s.shed, Adaptive) else 0.0
             if s.cache is not None and s.cache.hit_ratio is None:
@@ -504,7 +559,7 @@ def _sources(model: Model, g: Any, stations: Any, instances: Any, wires_: Any) -
     fixed = len(rows)
     lone = FRAMES
     made = zeros(records.SOURCE, fixed + lone)
-    made.first = made.last = made.next = made.prev = -1
+    made.head = made.tail = made.next = made.prev = -1
     for n, (kind, a) in enumerate(rows):
         made[n].kind, made[n].a = kind, a
         if n in hosts:
@@ -590,13 +645,15 @@ def grown(w: World) -> World:
     g.free = old
     more = zeros(records.SOURCE, sources + old)
     more[:sources] = w.sources
-    more.first[sources:] = more.last[sources:] = more.prev[sources:] = -1
+    more.head[sources:] = more.tail[sources:] = more.prev[sources:] = -1
     more.kind[sources:], more.free[sources:] = records.THREAD, 1
     more.next[sources:] = [*range(sources + 1, sources + old), g.threads_free]
     g.threads_free = sources
     positions = np.full(len(more) + 4 * new, -1, np.int32)
-    positions[:sources] = w.positions[:sources]
-    positions[len(more) : len(more) + 4 * old] = w.positions[sources:]
+    ranks = zeros(records.RANK, len(positions))
+    for wider, narrow in ((positions, w.positions), (ranks, w.ranks)):
+        wider[:sources] = narrow[:sources]
+        wider[len(more) : len(more) + 4 * old] = narrow[sources:]
     heap = zeros(records.ENTRY, 3 * new + len(more) + 8)
     heap[: len(w.heap)] = w.heap
     ids = heap.id[: g.heap]
@@ -606,13 +663,15 @@ def grown(w: World) -> World:
     fifo[: g.fifo_n] = np.roll(w.fifo, -g.fifo_at)[: g.fifo_n]
     g.fifo_at = 0
     g.ring, g.room = 8 * new - 1, new
-    loops = zeros(records.LOOPING, strands.LOOPS * new)
+    g.easy = -1 if g.watch else new - g.spare
+    loops = zeros(records.LOOPING, programs.LOOPS * new)
     loops[: len(w.loops)] = w.loops
     return w.with_arrays(
         frames=frames,
         sources=more,
         positions=positions,
         heap=heap,
+        ranks=ranks,
         fifo=fifo,
         loops=loops,
         messages=_longer(w.messages, g, "messages_free"),

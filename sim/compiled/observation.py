@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from windtunnel.sim.compiled import callers, processor
 from windtunnel.sim.compiled.world import World
-from windtunnel.sim.model import OUTSIDE, Adaptive, Model
+from windtunnel.sim.model import OUTSIDE, Adaptive, Model, Outcome
 
 Reading = tuple[str, str, float, float]
 
@@ -68,11 +68,10 @@ class Observation:
                 reading("queue", wire.name, lanes.waiting.sum())
             if wire.breaker is not None:
                 reading("breaker_open", wire.name, (lanes.state == callers.OPENED).sum())
-        g = w.g[0]
-        for name, value in (("requests", g.requests), ("ok", g.ok)):
-            reading(name, "", value)
-        for outcome in ("timeout", "error", "rejected", "open"):
-            reading(f"errors.{outcome}", "", getattr(g, f"errors_{outcome}"))
+        reading("requests", "", w.ends_all.sum())
+        reading("ok", "", w.ends_all[Outcome.OK])
+        for outcome in (Outcome.TIMEOUT, Outcome.ERROR, Outcome.REJECTED, Outcome.OPEN):
+            reading(f"errors.{outcome.name.lower()}", "", w.ends_all[outcome])
         self._cores(w, reading)
 
     def _cores(self, w: World, reading: Any) -> None:

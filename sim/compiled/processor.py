@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from windtunnel.sim.compiled import lists
 from windtunnel.sim.compiled.agenda import set_timer, take_back, then
 from windtunnel.sim.compiled.jit import jit
 from windtunnel.sim.compiled.records import COMPUTING, DEPARTURE, NOBODY
@@ -22,7 +23,7 @@ def _advance(w: World, t):
 @jit
 def _plan(w: World, t):
     s = w.sources[t]
-    left = (w.frames[s.first].target - s.virtual) * s.k / s.rate
+    left = (w.frames[s.head].target - s.virtual) * s.k / s.rate
     set_timer(w, t, w.g[0].now + left, DEPARTURE | NOBODY)
 
 
@@ -96,8 +97,8 @@ def lone_thread(w: World, h, owner):
     s.host = h
     s.owner = owner
     s.k = 0
-    s.first = -1
-    s.last = -1
+    s.head = -1
+    s.tail = -1
     return t
 
 
@@ -113,20 +114,10 @@ def compute(w: World, f, t, work):
     end = s.virtual + work
     x.target = end
     x.thread = t
-    before = s.last
+    before = s.tail
     while before >= 0 and w.frames[before].target > end:
         before = w.frames[before].q_prev
-    x.q_prev = before
-    if before >= 0:
-        x.q_next = w.frames[before].q_next
-        w.frames[before].q_next = f
-    else:
-        x.q_next = s.first
-        s.first = f
-    if x.q_next >= 0:
-        w.frames[x.q_next].q_prev = f
-    else:
-        s.last = f
+    lists.insert(w, s, before, f)
     s.k += 1
     _plan(w, t)
 
@@ -135,16 +126,7 @@ def compute(w: World, f, t, work):
 def _leave(w: World, f):
     x = w.frames[f]
     s = w.sources[x.thread]
-    if x.q_prev >= 0:
-        w.frames[x.q_prev].q_next = x.q_next
-    else:
-        s.first = x.q_next
-    if x.q_next >= 0:
-        w.frames[x.q_next].q_prev = x.q_prev
-    else:
-        s.last = x.q_prev
-    x.q_prev = -1
-    x.q_next = -1
+    lists.remove(w, s, f)
     x.thread = -1
     s.k -= 1
 
@@ -169,10 +151,10 @@ def finish(w: World, t):
     """A thread's timer has come."""
     s = w.sources[t]
     _advance(w, t)
-    end = w.frames[s.first].target
+    end = w.frames[s.head].target
     s.virtual = end  # exactly, whatever the divisions have rounded
-    while s.k > 0 and w.frames[s.first].target <= end:
-        f = s.first
+    while s.k > 0 and w.frames[s.head].target <= end:
+        f = s.head
         _leave(w, f)
         then(w, f, COMPUTING)
     if s.k > 0:

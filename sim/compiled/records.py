@@ -6,6 +6,7 @@ Indexes of -1 mean nobody. Fields that begin with ``c_`` are a frame's state as 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,46 +14,58 @@ import numpy as np
 # Kinds of frames
 CLIENT, EXCHANGE, BRANCH, MESSAGE, BURN = 0, 1, 2, 3, 4
 
-# What a frame waits for
+# What a strand goes on from, or what its frame waits for
 (
+    NEXT,
     FREE,
     START,
-    POOL,
+    POOLED,
+    ARRIVING,
+    SERVING,
+    WAITING,
+    PLAINLY_WORKED,
+    PROGRAM,
+    PROGRAM_ENDS,
+    SERVED,
+    LEG_BACK,
+    LINK_BACK,
+    ANSWERED,
+    FOLLOWING,
+    REQUEST_ENDS,
+    INVOKING,
+    BACKING_OFF,
+    GRANTED,
+    LINE,
+    IN_FLIGHT,
+    FORKED,
+    LOST,
     LEG_OUT,
     LINK_OUT,
-    LINE,
     COMPUTING,
-    WAITING,
+    WORKED,
     TURNING,
     PREFILL,
     DECODE,
     BATCH_PREFILL,
     BATCH_DECODE,
-    CALLING,
-    BACKING_OFF,
-    FORKED,
-    IN_FLIGHT,
-    LEG_BACK,
-    LINK_BACK,
-    LOST,
-    BURNING,
-    GRANTED,
     REFUSED,
-    POOLED,
-    ANSWERED,
-    JOINED,
+    CALLING,
     LANDED,
+    JOINED,
+    BURNING,
+    POOL,
     LINGERING,
     FIRST_LATE,
     FIRST_LINK,
-    PROGRAM,
-    WORKED,
-    SERVED,
-    INVOKING,
-    FOLLOWING,
-    PROGRAM_ENDS,
-    REQUEST_ENDS,
-) = range(37)
+) = range(41)
+"""NEXT: nobody goes on; whatever is due next does."""
+VISITS, LAST_OF_VISITS = LEG_OUT, REFUSED
+"""What visits.go_on goes on from."""
+APART = CALLING
+"""From here on: what is seldom."""
+OUTCOME_BITS = 6
+OUTCOME = 1 << OUTCOME_BITS
+"""Above a phase, where both are said in one number."""
 
 # Ranks of timers, shifted into the highest byte of a key
 FAULT, DEPARTURE, LIMIT, BACKOFF, ARRIVAL, CONTROL, OBSERVATION = (rank << 56 for rank in range(1, 8))
@@ -80,9 +93,23 @@ ZOMBIE, ENDED, SHED, HAS_SLOT, HAS_CONNECTION, IN_FLIGHT_COUNTED, PASSED_ON, RES
 DONE, MORE_ARRIVALS, GROW, DRAIN, TICK, SCALE = range(6)
 
 
-def record(*fields: tuple[Any, ...]) -> np.dtype[Any]:
-    """A record's type, laid out as C would."""
-    return np.dtype(list(fields), align=True)
+def record(*fields: tuple[Any, ...], pieces: Mapping[str, tuple[str, str]] | None = None) -> np.dtype[Any]:
+    """A record's type, laid out as C would. ``pieces``: fields more, each of which is all from one field to another,
+    and copied as a whole."""
+    laid_out = np.dtype(list(fields), align=True)
+    assert laid_out.fields
+    kinds = {name: (kind, offset) for name, (kind, offset, *_) in laid_out.fields.items()}
+    for piece, (first, last) in (pieces or {}).items():
+        begin, end = kinds[first][1], kinds[last][1] + kinds[last][0].itemsize
+        kinds[piece] = (np.dtype(f"V{end - begin}"), begin)
+    return np.dtype(
+        {
+            "names": list(kinds),
+            "formats": [kind for kind, _ in kinds.values()],
+            "offsets": [offset for _, offset in kinds.values()],
+            "itemsize": laid_out.itemsize,
+        }
+    )
 
 
 def _many(kind: str, names: str) -> list[tuple[str, str]]:
@@ -90,35 +117,46 @@ def _many(kind: str, names: str) -> list[tuple[str, str]]:
 
 
 FRAME = record(
-    # handed on from caller to callee, in one piece
+    # handed on from caller to callee
     *_many("u8", "salt"),
     *_many("i8", "request"),
-    *_many("i4", "root prio tenant prompt given_in given_out window window_"),
-    # empty at birth, in one piece
-    *_many("f8", "arrived heard left decoded wait"),
-    *_many("i4", "q_next q_prev c_child0 c_child1 flight cut owed f_first tokens listed"),
-    *_many("f8", "retry_after"),
+    *_many("i4", "root prio tenant prompt given_in given_out window handed_on_"),
+    # empty at birth
+    *_many("f8", "arrived heard left decoded wait retry_after"),
+    *_many("i4", "q_next q_prev flight cut owed f_first tokens listed"),
     # an exchange
     *_many("i4", "kind phase stamp marks"),
     *_many("i4", "parent within hop wire lane caller_rep callee inst"),
-    *_many("i8", "attempt rkey limit_order"),
+    *_many("i8", "attempt rkey"),
     *_many("f8", "began limit deadline admitted due"),
-    *_many("i4", "outcome pc lim_prev lim_next up_prev up_next"),
+    *_many("i8", "limit_order"),
+    *_many("i4", "outcome pc lim_prev lim_next"),
     # as a caller
-    *_many("f8", "c_deadline c_prev c_retry_after c_heard"),
+    *_many("f8", "c_deadline"),
+    # anew with each call
+    *_many("f8", "c_retry_after c_heard"),
     *_many("i8", "c_attempt"),
-    *_many("i4", "c_hop c_tries c_won c_got c_passed c_under_way c_tokens c_last"),
+    *_many("i4", "c_tries c_won c_passed c_under_way c_tokens c_child0 c_child1 c_got"),
+    *_many("f8", "c_prev"),
+    *_many("i4", "c_hop c_last"),
     # seldom
+    *_many("i4", "up_prev up_next"),
     *_many("f8", "target half spread intended written"),
     *_many("u8", "origin"),
     *_many("i8", "order"),
-    *_many("i4", "first_phase thread flow place epoch message"),
-    *_many("i4", "f_need f_good f_left f_got f_decided"),
+    *_many("i4", "first_phase thread flow place epoch message slice section"),
+    *_many("i4", "f_need f_good f_left f_got f_decided f_"),
+    pieces={
+        "handed_on": ("salt", "handed_on_"),
+        "at_birth": ("arrived", "listed"),
+        "at_call": ("c_retry_after", "c_got"),
+    },
 )
+"""What is used together lies together: a strand that only waits and works needs four lines of the cache."""
 
 HOP = record(
     *_many("i4", "wire caller callee role round_trips request_bytes response_bytes streams reads"),
-    *_many("i4", "link service first_token token output input program llm free_service"),
+    *_many("i4", "link service first_token token output input program llm free_service after"),
     *_many("i8", "place"),
 )
 """link .. input: rows of the distributions, -1 none. place: the hop's part of an address."""
@@ -138,9 +176,12 @@ STATION = record(
 INSTANCE = record(
     *_many("i4", "station replica busy limit waiting head tail in_flight working dropping count"),
     *_many("f8", "adaptive last_left above drop_next down_until crash_from"),
-    *_many("i4", "b_members b_first b_last cache_at cache_size recent oldest thread batch"),
-    *_many("f8", "b_virtual b_at flight_sum line_sum sum_at"),
+    *_many("i4", "cache_at cache_size recent oldest thread batch"),
+    *_many("f8", "flight_sum line_sum sum_at"),
 )
+
+BATCH_RECORD = record(*_many("i4", "head tail members"), *_many("f8", "virtual at"))
+"""Of an instance: who is in its batch, or who holds a place that a more urgent one may take."""
 
 WIRE = record(
     *_many("i4", "caller callee retries jitter retry_mask survives_cancel survives_timeout to_database"),
@@ -163,7 +204,7 @@ PAIR = record(("under_way", "i4"), ("failures", "i4"), ("until", "f8"))
 """A lane and one replica of the callee."""
 
 SOURCE = record(
-    *_many("i4", "kind a k first last next prev owner host free"),
+    *_many("i4", "kind a k head tail next prev owner host free"),
     *_many("f8", "virtual at rate"),
 )
 """Whoever has timers besides the frames; of a thread: its jobs, and its place in the host's list."""
@@ -174,7 +215,11 @@ DISTRIBUTION = record(("kind", "i4"), ("n", "i4"), ("start", "i4"), ("a", "f8"),
 
 OPERATION = record(*_many("i4", "op a b c next"))
 
-ENTRY = record(("t", "f8"), ("key", "i8"), ("order", "i8"), ("id", "i4"))
+ENTRY = record(("t", "f8"), ("id", "i8"))
+"""A timer in the heap."""
+
+RANK = record(("key", "i8"), ("order", "i8"))
+"""Which timer comes first of those that are due at the same time."""
 
 CONSEQUENCE = record(("frame", "i4"), ("stamp", "i4"), ("cancel", "i4"), ("phase", "i4"))
 
@@ -201,7 +246,7 @@ MESSAGE_RECORD = record(
 
 OWED = record(("work", "f8"), ("host", "i4"), ("owner", "i4"), ("source", "i4"), ("next", "i4"))
 
-FLIGHT = record(("key", "i8"), *_many("i4", "leader lane first last next outer"))
+FLIGHT = record(("key", "i8"), *_many("i4", "leader lane head tail next outer"))
 
 CUT = record(("due", "f8"), ("window", "i4"), ("next", "i4"))
 
@@ -225,40 +270,40 @@ PLACE = record(*_many("i4", "station replica next idle message"))
 GLOBAL = record(
     ("now", "f8"),
     ("root", "u8"),
-    *_many("i8", "order hole heap sources fifo_at fifo_n free live threads_free next_request chunk chunk_n chunk_base"),
+    *_many("i8", "order hole heap sources fifo_at fifo_n free live threads_free next_request chunk chunk_n"),
     *_many("i8", "samples spans owed_free flights_free cuts_free messages_free live_messages ended"),
     *_many("i8", "record_samples record_spans sketches tracks closed joins users reason source beside besides loops"),
-    *_many("i8", "requests ok errors_timeout errors_error errors_rejected errors_open prompts happening happenings"),
-    *_many("i8", "think tenants ring room spare samples_room spans_room flows links watch owners machines"),
-    *_many("i8", "window windows subjects window_starts buckets slices"),
-    *_many("f8", "duration window_end slice"),
+    *_many("i8", "prompts happening happenings"),
+    *_many("i8", "think tenants ring room spare easy samples_room spans_room flows links watch owners machines"),
+    *_many("i8", "window section slice windows subjects window_starts window_claims buckets"),
+    *_many("f8", "duration mark_at first_claim"),
 )
-
-
-ARRIVING = record(("at", "f8"), *_many("i8", "flow prompt tenant given_in given_out"))
 
 ENTERING = record(*_many("i8", "operation priority"))
 
-TALLY = record(
-    *[(f"n{outcome}", "i8") for outcome in range(OUTCOMES)],
-    *_many("f8", "total low high waits"),
-)
-"""Of a subject in a window: ends by outcome; sum, least and most of its times in ms; sum of its waits in ms."""
+TALLY = record(("firsts", "i8"), *_many("f8", "total low high waits"))
+"""Of a subject in a window: how many exchanges were their call's first; the sum, the least and the most of its times in
+ms; the sum of its waits in ms."""
 
 SLICE = record(*_many("i8", "n ok"), ("total", "f8"))
 """Of the requests that were due in a short while: how many, successes, and the sum of these ones' latencies in ms."""
 
 INTEGER, NUMBER = np.dtype("i8"), np.dtype("f8")
+COUNT = np.dtype("u4")
+"""Half as wide, so that twice as many buckets lie in the processor's cache; tally.Totals takes them over in time."""
 
 KINDS: dict[str, np.dtype[Any]] = {
     "g": GLOBAL,
     "frames": FRAME,
+    "blank": FRAME,  # a single one, whose pieces are what they begin with
     "positions": np.dtype("i4"),  # of every timer's identity in the heap; -1: not set
     "heap": ENTRY,
+    "ranks": RANK,  # of every timer's identity
     "fifo": CONSEQUENCE,
     "hops": HOP,
     "stations": STATION,
     "instances": INSTANCE,
+    "batches": BATCH_RECORD,  # by instance
     "wires": WIRE,
     "lanes": LANE,
     "pairs": PAIR,
@@ -271,9 +316,10 @@ KINDS: dict[str, np.dtype[Any]] = {
     "loops": LOOPING,
     "samples": SAMPLE,
     "spans": SPAN,
-    "counts": INTEGER,  # sketches: [window, subject, bucket]
+    "counts": COUNT,  # sketches: [window, subject, bucket]
     "tallies": TALLY,  # [window, subject]
-    "sections": INTEGER,  # sketches of successes: [window, section, bucket]
+    "ends": INTEGER,  # how many ended so: [window, subject, outcome]
+    "sections": COUNT,  # sketches of successes: [window, section, bucket]
     "slices": SLICE,
     "used": NUMBER,  # core seconds by owner
     "looked": NUMBER,  # the same up to the last look
@@ -288,7 +334,13 @@ KINDS: dict[str, np.dtype[Any]] = {
     "stored": STORED,
     "places": PLACE,
     "ring": INTEGER,
-    "arrivals": ARRIVING,
+    "at_s": NUMBER,  # of arrivals, one after the other
+    "flow": INTEGER,
+    "prompt": INTEGER,
+    "tenant": INTEGER,
+    "given_in": INTEGER,
+    "given_out": INTEGER,
+    "ends_all": INTEGER,  # how many requests have ended so: [outcome]
     "entries": ENTERING,  # by flow: the client's call
 }
 """The arrays of a World."""

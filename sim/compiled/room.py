@@ -7,7 +7,7 @@ on first (``agenda.first``), and the kernel returns to have room made.
 
 from __future__ import annotations
 
-from windtunnel.sim.compiled.jit import hot
+from windtunnel.sim.compiled.jit import hot, jit
 from windtunnel.sim.compiled.records import DRAIN, GROW
 from windtunnel.sim.compiled.world import World
 
@@ -19,10 +19,16 @@ SPARE = 64
 def short(w: World):
     """Whether memory is needed (GROW) or records have to be fetched (DRAIN) first; 0: no."""
     g = w.g[0]
+    if g.live <= g.easy:  # of frames there are enough, and nothing else runs out
+        return 0
+    return _short(w)
+
+
+@jit
+def _short(w: World):
+    g = w.g[0]
     if g.live + g.spare > g.room:
         return GROW
-    if not g.watch:
-        return 0
     if g.threads_free < 0 or w.sources[g.threads_free].next < 0:
         return GROW
     if g.messages_free < 0 or w.messages[g.messages_free].next < 0:

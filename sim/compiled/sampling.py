@@ -167,14 +167,9 @@ def _rarer(distributions, numbers, row, base, place):
 
 
 @jit
-def sample(distributions, numbers, row, base, place):
-    """A value of a distribution for an address; ``place`` includes the purpose, with an index of 0."""
+def _other(distributions, numbers, row, base, place):
     d = distributions[row]
     kind = d.kind
-    if kind == EXPONENTIAL:
-        return -d.a * math.log1p(-uniform(base, place))
-    if kind == CONSTANT:
-        return d.a
     if kind == LOGNORMAL:
         return d.a * math.exp(d.b * normal(min(max(uniform(base, place), 1e-12), 1 - 1e-12)))
     if kind == EMPIRICAL:
@@ -183,3 +178,14 @@ def sample(distributions, numbers, row, base, place):
         part = spot - below
         return numbers[d.start + below] * (1 - part) + numbers[d.start + below + 1] * part
     return _rarer(distributions, numbers, row, base, place)
+
+
+@hot
+def sample(distributions, numbers, row, base, place):
+    """A value of a distribution for an address; ``place`` includes the purpose, with an index of 0."""
+    d = distributions[row]
+    if d.kind == EXPONENTIAL:
+        return -d.a * math.log1p(-uniform(base, place))
+    if d.kind == CONSTANT:
+        return d.a
+    return _other(distributions, numbers, row, base, place)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 
-from windtunnel.sim.compiled import agenda, processor, queues, records, strands
+from windtunnel.sim.compiled import agenda, exchanges, processor, queues, records
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.model import AutoscalePolicy, Model
 
@@ -66,7 +66,7 @@ class Scaling:
         else:
             total = 0.0
             for n in range(station.first, station.first + station.replicas):
-                strands.integrate(w, n)
+                exchanges.integrate(w, n)
                 replica = w.instances[n]
                 total += float(replica.flight_sum if policy.metric == "concurrency" else replica.line_sum)
                 replica.flight_sum = replica.line_sum = 0.0

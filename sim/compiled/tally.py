@@ -1,15 +1,16 @@
 """A run of any length in the same memory: what is counted instead of kept. Used by strands and execute.
 
-Subjects of a window: 0 successes, 1 all answers, 2 first tokens, then the successes of each flow, then the successful
-exchanges of each hop. Each has a sketch and a tally. The successes of a window are also counted in sections of equal
-length, whose quantiles tell how sure the whole's are, and in slices of the whole run, for its course over time.
+Subjects of a window: 0 failures, 1 first tokens, then the successes of each flow, then the successful exchanges of each
+hop. Each has a tally, and a sketch, except for the only flow of a run: the successes of a window are also counted in
+sections of equal length, whose quantiles tell how sure the whole's are, and which together are its sketch. Slices of
+the whole run tell its course over time.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -17,56 +18,76 @@ import pyarrow as pa
 
 from windtunnel.sim.answers import sketch
 from windtunnel.sim.compiled.jit import hot, jit
-from windtunnel.sim.compiled.records import OK, OUTCOMES
+from windtunnel.sim.compiled.records import MISS, OK, OUTCOMES
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.model import Model, Outcome
 from windtunnel.spec.run import SKETCHES, SUBJECTS
 
 SECTIONS = 20
 SLICES = 1000
-SUCCESSES, ANSWERS, FIRST_TOKENS, FLOWS = 0, 1, 2, 3
+FAILURES, FIRST_TOKENS, FLOWS = 0, 1, 2
 
 bucket = hot(sketch.bucket)
 
 
-@jit
+@hot
 def enter(w: World, f):
-    """The window of a request that begins now."""
+    """Where a request that begins now is counted."""
     g = w.g[0]
-    while g.now >= g.window_end and g.window < g.windows - 1:
+    if g.now >= g.mark_at:
+        _mark(w)
+    x = w.frames[f]
+    x.window = g.window
+    x.section = g.section
+    x.slice = g.slice
+
+
+@jit
+def _mark(w: World):
+    """Time has come to another window, section or slice; ``mark_at`` is where the next one begins."""
+    g = w.g[0]
+    while g.window < g.windows - 1 and g.now >= w.numbers[g.window_starts + g.window + 1]:
         g.window += 1
-        g.window_end = w.numbers[g.window_starts + g.window + 1]
-    w.frames[f].window = g.window
+    begin, end = w.numbers[g.window_starts + g.window], w.numbers[g.window_starts + g.window + 1]
+    g.section = min(max(int((g.now - begin) / (end - begin) * SECTIONS), 0), SECTIONS - 1)
+    g.slice = min(int(g.now / g.duration * SLICES), SLICES - 1)
+    next_section = begin + (end - begin) * (g.section + 1) / SECTIONS
+    g.mark_at = min(next_section, g.duration * (g.slice + 1) / SLICES)
+
+
+@jit
+def _claimed(w: World, began_in):
+    """The window of a request that was due in ``began_in`` and has not ended with it: the last one that has begun
+    meanwhile and claims what is in flight, as a fault's does."""
+    g = w.g[0]
+    found = began_in
+    for later in range(began_in + 1, g.windows):
+        if w.numbers[g.window_claims + later] > 0 and w.numbers[g.window_starts + later] < g.now:
+            found = later
+    return found
 
 
 @hot
-def _add(w: World, window, subject, outcome, ms):
-    g = w.g[0]
-    row = window * g.subjects + subject
-    w.counts[row * g.buckets + bucket(ms)] += 1
+def _window(w: World, began_in):
+    if w.g[0].now <= w.g[0].first_claim:
+        return began_in
+    return _claimed(w, began_in)
+
+
+@hot
+def _add(w: World, row, place, ms):
+    w.counts[row * w.g[0].buckets + place] += 1
+    _time(w, row, ms)
+
+
+@hot
+def _time(w: World, row, ms):
     t = w.tallies[row]
     t.total += ms
-    t.low = min(t.low, ms)
-    t.high = max(t.high, ms)
-    _ended(t, outcome)
-
-
-@hot
-def _ended(t, outcome):
-    if outcome == 0:
-        t.n0 += 1
-    elif outcome == 1:
-        t.n1 += 1
-    elif outcome == 2:
-        t.n2 += 1
-    elif outcome == 3:
-        t.n3 += 1
-    elif outcome == 4:
-        t.n4 += 1
-    elif outcome == 5:
-        t.n5 += 1
-    else:
-        t.n6 += 1
+    if ms < t.low:
+        t.low = ms
+    if ms > t.high:
+        t.high = ms
 
 
 @jit
@@ -75,35 +96,43 @@ def request(w: World, f, outcome):
     g = w.g[0]
     x = w.frames[f]
     ms = (g.now - x.intended) * 1000
-    _add(w, x.window, ANSWERS, outcome, ms)
-    s = w.slices[min(int(x.intended / g.slice), g.slices - 1)]
+    window = _window(w, x.window)
+    first = window * g.subjects
+    row = first + FLOWS + x.flow
+    place = bucket(ms)
+    w.ends[row * OUTCOMES + outcome] += 1
+    s = w.slices[x.slice]
     s.n += 1
     if x.c_heard >= 0:
-        _add(w, x.window, FIRST_TOKENS, outcome, (x.c_heard - x.intended) * 1000)
+        heard_ms = (x.c_heard - x.intended) * 1000
+        w.ends[(first + FIRST_TOKENS) * OUTCOMES + outcome] += 1
+        _add(w, first + FIRST_TOKENS, bucket(heard_ms), heard_ms)
     if outcome != OK:
-        _ended(w.tallies[x.window * g.subjects + FLOWS + x.flow], outcome)
+        _add(w, first + FAILURES, place, ms)
         return
     s.ok += 1
     s.total += ms
-    _add(w, x.window, SUCCESSES, outcome, ms)
-    _add(w, x.window, FLOWS + x.flow, outcome, ms)
-    begin = w.numbers[g.window_starts + x.window]
-    end = w.numbers[g.window_starts + x.window + 1]
-    section = min(int((x.intended - begin) / (end - begin) * SECTIONS), SECTIONS - 1)
-    w.sections[(x.window * SECTIONS + section) * g.buckets + bucket(ms)] += 1
+    if g.flows > 1:
+        _add(w, row, place, ms)
+    else:
+        _time(w, row, ms)
+    section = x.section if window == x.window else 0
+    w.sections[(window * SECTIONS + section) * g.buckets + place] += 1
 
 
-@jit
+@hot
 def call(w: World, f):
-    """An exchange is over."""
+    """An exchange is over. It belongs to the window of its request, as that is by now."""
     g = w.g[0]
     x = w.frames[f]
-    subject = FLOWS + g.flows + x.hop
-    if x.outcome <= 2:
-        _add(w, x.window, subject, x.outcome, (g.now - x.began) * 1000)
-    else:
-        _ended(w.tallies[x.window * g.subjects + subject], x.outcome)
-    t = w.tallies[x.window * g.subjects + subject]
+    row = _window(w, x.window) * g.subjects + FLOWS + g.flows + x.hop
+    w.ends[row * OUTCOMES + x.outcome] += 1
+    t = w.tallies[row]
+    if x.attempt == 0:
+        t.firsts += 1
+    if x.outcome <= MISS:
+        ms = (g.now - x.began) * 1000
+        _add(w, row, bucket(ms), ms)
     if x.wait > 0:
         t.waits += x.wait * 1000
     if x.admitted > x.arrived >= 0:
@@ -159,6 +188,34 @@ def _told(subject: str, model: Model) -> str:
     return {"successes": "latency", "answers": "answer", "first_tokens": "first_token"}.get(subject, subject)
 
 
+FULL = 1 << 31
+"""So many ends are counted in a World's narrow counters before they are taken over: no single one can overflow."""
+
+
+class Totals:
+    """Sketches of a run of any length."""
+
+    def __init__(self) -> None:
+        """Nothing yet."""
+        self._ends = 0
+        self._sums: dict[str, Any] = {}
+
+    def take_over(self, w: World) -> None:
+        """What a world has counted, if that is much; it goes on from 0."""
+        ends = int(w.ends.sum())
+        if ends - self._ends < FULL:
+            return
+        self._ends = ends
+        for name in ("counts", "sections"):
+            narrow = getattr(w, name)
+            self._sums[name] = self._sums.get(name, 0) + narrow.astype(np.int64)
+            narrow[:] = 0
+
+    def of(self, w: World, name: str) -> Any:
+        """All that was counted: ``counts`` or ``sections``."""
+        return self._sums.get(name, 0) + getattr(w, name).astype(np.int64)
+
+
 @dataclass(frozen=True, eq=False)
 class Summary:
     """What a subject came to in a window."""
@@ -168,6 +225,8 @@ class Summary:
     """How many ended how, successes and failures."""
     wait_ms: float
     """In all, for places and connections."""
+    firsts: int = 0
+    """Of calls: how many exchanges were the first of their call; the others are retries and hedges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,34 +243,35 @@ class Counted:
 
 
 def names(model: Model) -> list[str]:
-    """Of subjects, in their order."""
+    """Of subjects as they are counted, in their order."""
     return [
-        "successes",
-        "answers",
+        "failures",
         "first_tokens",
         *(f"flow:{flow}" for flow in model.flows),
         *(f"hop:{n}" for n in range(len(model.hops))),
     ]
 
 
-def counted(w: World, model: Model, windows: tuple[tuple[float, float], ...]) -> Counted:
+def counted(w: World, totals: Totals, model: Model, windows: tuple[tuple[float, float], ...]) -> Counted:
     """All that a run has counted so far."""
-    subjects = names(model)
-    counts = w.counts.reshape(len(windows), len(subjects), sketch.BUCKETS)
-    tallies = w.tallies.reshape(len(windows), len(subjects))
-    found = {}
-    for window in range(len(windows)):
-        for position, name in enumerate(subjects):
-            row = tallies[window, position]
-            by_outcome = {Outcome(n).name.lower(): int(row[f"n{n}"]) for n in range(OUTCOMES) if row[f"n{n}"]}
-            found[window, name] = Summary(
-                sketch.Sketch(
-                    counts[window, position].copy(), float(row["total"]), float(row["low"]), float(row["high"])
-                ),
-                by_outcome,
-                float(row["waits"]),
-            )
-    sections = w.sections.reshape(len(windows), SECTIONS, sketch.BUCKETS)
+    own = names(model)
+    counts = totals.of(w, "counts").reshape(len(windows), len(own), sketch.BUCKETS)
+    tallies = w.tallies.reshape(len(windows), len(own))
+    ends = w.ends.reshape(len(windows), len(own), OUTCOMES)
+    sections = totals.of(w, "sections").reshape(len(windows), SECTIONS, sketch.BUCKETS)
+    found: dict[tuple[int, str], Summary] = {}
+    for n in range(len(windows)):
+        mine = {name: _summary(counts[n, place], tallies[n, place], ends[n, place]) for place, name in enumerate(own)}
+        flows = [mine[f"flow:{flow}"] for flow in model.flows]
+        whole = sketch.Sketch.merged([flow.sketch for flow in flows])
+        successes = sketch.Sketch(sections[n].sum(axis=0), whole.sum_ms, whole.min_ms, whole.max_ms)
+        if len(flows) == 1:
+            mine[f"flow:{model.flows[0]}"] = replace(flows[0], sketch=successes)
+        failures = mine.pop("failures").sketch
+        outcomes = sum((Counter(flow.outcomes) for flow in flows), Counter[str]())
+        mine["successes"] = Summary(successes, {"ok": outcomes["ok"]} if outcomes["ok"] else {}, 0.0)
+        mine["answers"] = Summary(successes.merge(failures), dict(outcomes), 0.0)
+        found |= {(n, name): summary for name, summary in mine.items()}
     return Counted(
         windows,
         found,
@@ -220,14 +280,23 @@ def counted(w: World, model: Model, windows: tuple[tuple[float, float], ...]) ->
     )
 
 
+def _summary(counts: Any, tally: Any, ends: Any) -> Summary:
+    return Summary(
+        sketch.Sketch(counts, float(tally["total"]), float(tally["low"]), float(tally["high"])),
+        {Outcome(n).name.lower(): int(ends[n]) for n in range(OUTCOMES) if ends[n]},
+        float(tally["waits"]),
+        int(tally["firsts"]),
+    )
+
+
 def _bare(counts: Any) -> sketch.Sketch:
     """A sketch of which only the counts are known: its sum is that of its buckets' middles."""
     there = np.flatnonzero(counts)
     if not len(there):
-        return sketch.Sketch(counts.copy(), 0.0, float("inf"), float("-inf"))
-    middles = np.array(
-        [(sketch.lower(int(b)) + min(sketch.upper(int(b)), 2 * sketch.lower(int(b)) + 1)) / 2 for b in there]
-    )
+        return sketch.Sketch(counts, 0.0, float("inf"), float("-inf"))
     return sketch.Sketch(
-        counts.copy(), float(counts[there] @ middles), sketch.lower(int(there[0])), sketch.upper(int(there[-1]))
+        counts,
+        float(counts[there] @ sketch.MIDDLES[there]),
+        sketch.lower(int(there[0])),
+        sketch.upper(int(there[-1])),
     )

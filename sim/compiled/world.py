@@ -59,12 +59,14 @@ if COMPILED:
         infer_getattr,
         lower_builtin,
         lower_getattr_generic,
+        lower_setattr_generic,
         register_model,
         typeof_impl,
         unbox,
     )
 
     WORD = ir.IntType(64)
+    ADDRESS = ir.IntType(8).as_pointer()
 
     class WorldType(types.Type):
         """The compiler's name for a World."""
@@ -81,13 +83,41 @@ if COMPILED:
     class TableType(types.Type):
         """The compiler's name for one of its arrays."""
 
-        def __init__(self, item: Any) -> None:
-            """``item``: of what."""
-            self.item = item
-            super().__init__(name=f"{WORLD.name}.Table({item})")
+        def __init__(self, of: str) -> None:
+            """``of``: its name in KINDS."""
+            self.of = of
+            super().__init__(name=f"{WORLD.name}.{of}")
+
+        @property
+        def item(self) -> Any:
+            """What it holds: rows of fields, or numbers."""
+            return RowType(self.of) if KINDS[self.of].fields else from_dtype(KINDS[self.of])
+
+    class RowType(types.Type):
+        """The compiler's name for a record in one of its arrays: an address too."""
+
+        def __init__(self, of: str) -> None:
+            """``of``: the array's name in KINDS."""
+            self.of = of
+            super().__init__(name=f"{WORLD.name}.{of}[]")
+
+    class PieceType(types.Type):
+        """The compiler's name for several fields that are copied as one."""
+
+        def __init__(self, size: int) -> None:
+            """``size``: in bytes, a multiple of 8."""
+            self.words = size // 8
+            super().__init__(name=f"{WORLD.name}.Piece({size})")
+
+    @register_model(PieceType)
+    class _Piece(models.PrimitiveModel):
+        def __init__(self, dmm: Any, fe_type: Any) -> None:
+            super().__init__(dmm, fe_type, ir.VectorType(WORD, fe_type.words))
+
+    def _type_of(kind: Any) -> Any:
+        return PieceType(kind.itemsize) if kind.kind == "V" else from_dtype(kind)
 
     PLACES = {name: n for n, name in enumerate(KINDS)}
-    TABLES = {name: TableType(from_dtype(kind)) for name, kind in KINDS.items()}
 
     @typeof_impl.register(World)
     def _typeof(_: Any, __: Any) -> WorldType:
@@ -95,28 +125,32 @@ if COMPILED:
 
     @register_model(WorldType)
     @register_model(TableType)
+    @register_model(RowType)
     class _Address(models.PrimitiveModel):
         def __init__(self, dmm: Any, fe_type: Any) -> None:
-            super().__init__(dmm, fe_type, WORD)
+            super().__init__(dmm, fe_type, ADDRESS)
 
     @unbox(WorldType)  # type: ignore[untyped-decorator]
     def _unbox(_: Any, obj: Any, c: Any) -> Any:
         address = c.pyapi.object_getattr_string(obj, "address")
         native = c.unbox(types.int64, address)
         c.pyapi.decref(address)
-        return native
+        return type(native)(c.builder.inttoptr(native.value, ADDRESS), is_error=native.is_error)
 
     @infer_getattr
-    class _Attributes(AttributeTemplate):
+    class _Tables(AttributeTemplate):
         key = WorldType
 
         def generic_resolve(self, _: Any, attr: str) -> Any:  # type: ignore[override]
-            return TABLES.get(attr)
+            return TableType(attr) if attr in KINDS else None
 
-    @lower_getattr_generic(WorldType)  # type: ignore[untyped-decorator]
-    def _attribute(_: Any, builder: Any, __: Any, value: Any, attr: str) -> Any:
-        row = builder.inttoptr(value, WORD.as_pointer())
-        return builder.load(builder.gep(row, [ir.Constant(ir.IntType(32), PLACES[attr])]))
+    @infer_getattr
+    class _Fields(AttributeTemplate):
+        key = RowType
+
+        def generic_resolve(self, row: Any, attr: str) -> Any:  # type: ignore[override]
+            fields: Any = KINDS[row.of].fields
+            return _type_of(fields[attr][0]) if attr in fields else None
 
     @infer_global(operator.getitem)
     class _Item(AbstractTemplate):
@@ -132,18 +166,55 @@ if COMPILED:
                 return signature(types.none, args[0], types.intp, args[0].item)
             return None
 
-    def _pointer(context: Any, builder: Any, item: Any, table: Any, index: Any) -> Any:
-        size = item.size if isinstance(item, types.Record) else item.bitwidth // 8
-        place = builder.add(table, builder.mul(index, ir.Constant(WORD, size), flags=["nsw"]))
-        return builder.inttoptr(place, context.get_data_type(item).as_pointer())
+    def _only_itself(builder: Any, access: Any, kind: str) -> Any:
+        """Tell the compiler that what is loaded or stored here is of a kind of its own, which shares no memory with
+        other kinds: it may then keep a field in a register while others are written. (LLVM's TBAA.)"""
+        module, zero = builder.module, ir.Constant(WORD, 0)
+        own = module.add_metadata([f"{WORLD.name}.{kind}", module.add_metadata([WORLD.name]), zero])
+        access.set_metadata("tbaa", module.add_metadata([own, own, zero]))
+        return access
+
+    def _at(builder: Any, address: Any, offset: Any, what: Any) -> Any:
+        return builder.bitcast(builder.gep(address, [offset], inbounds=True), what.as_pointer())
+
+    @lower_getattr_generic(WorldType)  # type: ignore[untyped-decorator]
+    def _table(_: Any, builder: Any, __: Any, value: Any, attr: str) -> Any:
+        table = builder.load(_at(builder, value, ir.Constant(WORD, 8 * PLACES[attr]), ADDRESS))
+        table.set_metadata("invariant.load", builder.module.add_metadata([]))  # another world has another address
+        return table
+
+    @lower_getattr_generic(RowType)  # type: ignore[untyped-decorator]
+    def _get_field(context: Any, builder: Any, row: Any, value: Any, attr: str) -> Any:
+        kind, offset = KINDS[row.of].fields[attr][:2]  # type: ignore[index]
+        place = _at(builder, value, ir.Constant(WORD, offset), context.get_value_type(_type_of(kind)))
+        if kind.kind == "V":  # of the kinds of all its fields
+            return builder.load(place, align=8)
+        return _only_itself(builder, builder.load(place), f"{row.of}.{attr}")
+
+    @lower_setattr_generic(RowType)  # type: ignore[untyped-decorator]
+    def _set_field(context: Any, builder: Any, sig: Any, args: Any, attr: str) -> None:
+        row = sig.args[0]
+        kind, offset = KINDS[row.of].fields[attr][:2]  # type: ignore[index]
+        place = _at(builder, args[0], ir.Constant(WORD, offset), context.get_value_type(_type_of(kind)))
+        if kind.kind == "V":
+            builder.store(args[1], place, align=8)
+        else:
+            _only_itself(builder, builder.store(args[1], place), f"{row.of}.{attr}")
+
+    def _item(builder: Any, table: Any, index: Any, size: int, what: Any) -> Any:
+        return _at(builder, table, builder.mul(index, ir.Constant(WORD, size), flags=["nsw"]), what)
 
     @lower_builtin(operator.getitem, TableType, types.intp)  # type: ignore[untyped-decorator]
     def _get(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        item = sig.return_type
-        return context.unpack_value(builder, item, _pointer(context, builder, item, *args))
+        of = sig.args[0].of
+        place = _item(builder, args[0], args[1], KINDS[of].itemsize, context.get_value_type(sig.return_type))
+        if isinstance(sig.return_type, RowType):
+            return builder.bitcast(place, ADDRESS)
+        return _only_itself(builder, builder.load(place), of)
 
     @lower_builtin(operator.setitem, TableType, types.intp, types.Any)  # type: ignore[untyped-decorator]
     def _put(context: Any, builder: Any, sig: Any, args: Any) -> Any:
-        item = sig.args[2]
-        context.pack_value(builder, item, args[2], _pointer(context, builder, item, *args[:2]))
+        of = sig.args[0].of
+        place = _item(builder, args[0], args[1], KINDS[of].itemsize, args[2].type)
+        _only_itself(builder, builder.store(args[2], place), of)
         return context.get_dummy_value()

@@ -66,7 +66,8 @@ class Decoder:
             due_s = engine.clock.now + prefill_s
             yield engine.clock.at(due_s, Rank.DEPARTURE, exchange.request.number, exchange.attempt)
             self._first(exchange, tokens, decode_s)
-            yield engine.clock.at(due_s + decode_s, Rank.DEPARTURE, exchange.request.number, exchange.attempt)
+            if decode_s > 0:
+                yield engine.clock.at(due_s + decode_s, Rank.DEPARTURE, exchange.request.number, exchange.attempt)
             return
         member = replica.batch.join(prefill_s)
         try:

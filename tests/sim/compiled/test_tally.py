@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.sim.compiled.worlds import queue
-from windtunnel.sim.compiled import Compiled
+from windtunnel.sim.compiled import Compiled, tally
 from windtunnel.sim.compiled.tally import SECTIONS, tables
 
 WINDOWS = ((0.0, 4.0), (4.0, 10.0))
@@ -44,6 +44,28 @@ def test_waits_are_those_of_the_spans(run: Compiled) -> None:
     spans = run.spans()
     waited = np.nansum(spans["wait"][spans["server"] == 1])
     assert sum(run.counted().subjects[n, "hop:0"].wait_ms for n in range(2)) == pytest.approx(waited)
+
+
+def test_counters_are_emptied_before_they_are_full(run: Compiled, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally, "FULL", 100)
+    emptied = Compiled(queue(AT_S, mean_ms=9.0), windows=WINDOWS)
+    emptied.run()
+    assert emptied.world.counts.sum() < run.world.counts.sum()
+    for window, subject in run.counted().subjects:
+        mine, its = (each.counted().subjects[window, subject].sketch for each in (emptied, run))
+        assert np.array_equal(mine.counts, its.counts)
+
+
+def test_what_is_under_way_when_a_fault_begins_is_the_faults() -> None:
+    claimed = Compiled(queue(AT_S, mean_ms=9.0), windows=WINDOWS, claims=frozenset({1}))
+    claimed.run()
+    rows = claimed.samples()
+    own = (rows["intended"] >= 4) | (rows["done"] > 4)
+    assert 0 < own.sum() - (rows["intended"] >= 4).sum() < 20, "some are under way then"
+    for subject in ("successes", f"flow:{claimed.model.flows[0]}"):
+        found = claimed.counted().subjects[1, subject]
+        assert found.outcomes == {"ok": own.sum()}
+        assert found.sketch.total == own.sum()
 
 
 def test_as_tables_of_a_run(run: Compiled) -> None:
