@@ -83,7 +83,7 @@ def _begin() -> None:
 @contextmanager
 def _cluster(address: str) -> Iterator[Workers]:
     if find_spec("distributed") is None:
-        expected = "it installed: pip install distributed"
+        expected = "it installed: pip install 'windtunnel[dask]', or uv sync --extra dask"
         raise SpecError([Problem("--executor", "no Dask here (the package distributed)", expected)])
     distributed = import_module("distributed")
     try:

@@ -79,7 +79,7 @@ def test_a_cluster_is_asked_for_its_executor(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_what_is_missing_or_misspelt_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("windtunnel.sim.explore.workers.find_spec", lambda _: None)
-    with pytest.raises(SpecError, match="pip install distributed"), workers("dask://127.0.0.1:1"):
+    with pytest.raises(SpecError, match="uv sync --extra dask"), workers("dask://127.0.0.1:1"):
         pass
     with pytest.raises(SpecError, match="expected local or dask://HOST:PORT; did you mean 'local'"), workers("loacl"):
         pass
