@@ -119,7 +119,6 @@ def leads(w: World, f, lane):
     fetch = w.flights[flight]
     g.flights_free = fetch.next
     fetch.key = x.prompt
-    fetch.leader = f
     fetch.lane = lane
     fetch.head = -1
     fetch.tail = -1
@@ -155,7 +154,6 @@ def land(w: World, f, well):
         if not well and fetch.head >= 0:
             heir = fetch.head
             _leave(w, heir, flight)
-            fetch.leader = heir
             fetch.outer = w.frames[heir].flight
             w.frames[heir].flight = flight
             w.frames[heir].c_got = MISS

@@ -38,7 +38,6 @@ def enqueue(w: World, f, queue, program):
     e.prompt = x.prompt
     e.given_in = x.given_in
     e.given_out = x.given_out
-    e.holder = -1
     e.copies = 0
     _waits(w, m)
     hand_out(w, queue)
@@ -52,7 +51,6 @@ def _waits(w: World, m):
     s = w.stations[e.queue]
     e.next = -1
     e.waits = 1
-    e.waiting_since = w.g[0].now
     if s.m_last >= 0:
         w.messages[s.m_last].next = m
     else:
@@ -153,7 +151,6 @@ def _deliver(w: World, m, place):
     f = born(w, MESSAGE, PROGRAM)
     x = w.frames[f]
     e.receives += 1
-    e.holder = f
     e.copies += 1
     x.salt = based(e.salt, e.receives) if e.receives > 1 else e.salt
     x.request = e.request

@@ -120,38 +120,40 @@ FRAME = record(
     # handed on from caller to callee
     *_many("u8", "salt"),
     *_many("i8", "request"),
-    *_many("i4", "root prio tenant prompt given_in given_out window handed_on_"),
+    *_many("i4", "root prio tenant prompt given_in given_out window flow"),
+    # an exchange
+    *_many("u8", "origin"),
+    *_many("i8", "rkey"),
     # empty at birth
     *_many("f8", "arrived heard left decoded wait retry_after"),
     *_many("i4", "q_next q_prev flight cut owed f_first tokens listed"),
     # an exchange
     *_many("i4", "kind phase stamp marks"),
     *_many("i4", "parent within hop wire lane caller_rep callee inst"),
-    *_many("i8", "attempt rkey"),
+    *_many("i8", "attempt limit_order"),
     *_many("f8", "began limit deadline admitted due"),
-    *_many("i8", "limit_order"),
-    *_many("i4", "outcome pc lim_prev lim_next"),
+    *_many("i4", "outcome pc lim_prev lim_next up_prev up_next"),
+    *_many("f8", "target half spread"),
+    *_many("i8", "order"),
+    *_many("i4", "thread first_phase"),
     # as a caller
+    *_many("i4", "c_hop c_last"),
     *_many("f8", "c_deadline"),
     # anew with each call
     *_many("f8", "c_retry_after c_heard"),
     *_many("i8", "c_attempt"),
     *_many("i4", "c_tries c_won c_passed c_under_way c_tokens c_child0 c_child1 c_got"),
-    *_many("f8", "c_prev"),
-    *_many("i4", "c_hop c_last"),
     # seldom
-    *_many("i4", "up_prev up_next"),
-    *_many("f8", "target half spread intended written"),
-    *_many("u8", "origin"),
-    *_many("i8", "order"),
-    *_many("i4", "first_phase thread flow place epoch message slice section"),
-    *_many("i4", "f_need f_good f_left f_got f_decided f_"),
+    *_many("f8", "c_prev intended written"),
+    *_many("i4", "place epoch message slice section"),
+    *_many("i4", "f_need f_good f_left f_got f_decided"),
     pieces={
-        "handed_on": ("salt", "handed_on_"),
+        "handed_on": ("salt", "flow"),
         "at_birth": ("arrived", "listed"),
         "at_call": ("c_retry_after", "c_got"),
     },
 )
+assert FRAME.itemsize % 64 == 0, "a frame begins where a line of the cache does"
 """What is used together lies together: a strand that only waits and works needs four lines of the cache."""
 
 HOP = record(
@@ -163,13 +165,13 @@ HOP = record(
 
 STATION = record(
     *_many("i4", "first replicas active host slots queue_limit discipline shed traced single warmth warmths thread"),
-    *_many("i4", "cache batch llm queue consumes lag reign reign_count crash_above index starting solo"),
+    *_many("i4", "cache batch llm queue consumes lag reign reign_count crash_above index"),
     *_many(
         "f8", "cpu turn shed_a shed_b shed_minimum shed_maximum shed_backoff rate burst ttl hit_ratio crash_restart"
     ),
     *_many("i4", "per_tenant reset_on_hit capacity warm singleflight rpm tpm receives limit workers buckets used"),
-    *_many("f8", "slowdown prefill prefix_ratio prefix_share visibility rpm_tokens tpm_tokens limits_at"),
-    *_many("i8", "tokens_in tokens_out dead_letters evictions stale visits"),
+    *_many("f8", "slowdown prefill prefix_ratio prefix_share visibility limits_at"),
+    *_many("i8", "tokens_in tokens_out dead_letters evictions stale"),
     *_many("i4", "m_first m_last m_waiting idle_first idle_last slow_count slow"),
 )
 
@@ -240,13 +242,12 @@ LOOPING = record(("salt", "u8"), ("i", "i4"), ("n", "i4"), ("last", "i4"))
 MESSAGE_RECORD = record(
     ("salt", "u8"),
     ("request", "i8"),
-    *_many("f8", "waiting_since"),
-    *_many("i4", "root program receives done queue next waits prio tenant prompt holder copies given_in given_out"),
+    *_many("i4", "root program receives done queue next waits prio tenant prompt copies given_in given_out"),
 )
 
 OWED = record(("work", "f8"), ("host", "i4"), ("owner", "i4"), ("source", "i4"), ("next", "i4"))
 
-FLIGHT = record(("key", "i8"), *_many("i4", "leader lane head tail next outer"))
+FLIGHT = record(("key", "i8"), *_many("i4", "lane head tail next outer"))
 
 CUT = record(("due", "f8"), ("window", "i4"), ("next", "i4"))
 
@@ -271,7 +272,7 @@ GLOBAL = record(
     ("now", "f8"),
     ("root", "u8"),
     *_many("i8", "order hole heap sources fifo_at fifo_n free live threads_free next_request chunk chunk_n"),
-    *_many("i8", "samples spans owed_free flights_free cuts_free messages_free live_messages ended"),
+    *_many("i8", "samples spans owed_free flights_free cuts_free messages_free"),
     *_many("i8", "record_samples record_spans sketches tracks closed joins users reason source beside besides loops"),
     *_many("i8", "prompts happening happenings"),
     *_many("i8", "think tenants ring room spare easy samples_room spans_room flows links watch owners machines"),

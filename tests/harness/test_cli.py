@@ -21,7 +21,8 @@ def run(*words: str, cwd: Path) -> subprocess.CompletedProcess[str]:
 def test_help_names_every_command_and_the_exit_codes(tmp_path: Path) -> None:
     done = run("--help", cwd=tmp_path)
     assert done.returncode == 0
-    for command in ("demo", "run", "validate", "simulate", "calibrate", "compare", "report", "check", "schema", "up"):
+    forecasts = ("simulate", "sweep", "size", "calibrate", "compare", "report")
+    for command in ("demo", "run", "validate", *forecasts, "check", "schema", "up"):
         assert f" {command} " in done.stdout
     assert "3 inconclusive" in " ".join(done.stdout.split())
 
