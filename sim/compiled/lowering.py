@@ -324,7 +324,7 @@ def _after(low: Lowering, hop: Any, station: Any) -> int:
         return records.TURNING
     more = hop.role or hop.reads or hop.streams or station.lag >= 0
     asks = low.operations[hop.program][0] != records.END
-    return records.PROGRAM if more or asks else records.PLAINLY_WORKED
+    return records.PROGRAM if more or asks else records.SERVED
 
 
 def _uses_more(model: Model) -> bool:

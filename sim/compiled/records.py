@@ -23,7 +23,6 @@ CLIENT, EXCHANGE, BRANCH, MESSAGE, BURN = 0, 1, 2, 3, 4
     ARRIVING,
     SERVING,
     WAITING,
-    PLAINLY_WORKED,
     PROGRAM,
     PROGRAM_ENDS,
     SERVED,
@@ -43,12 +42,12 @@ CLIENT, EXCHANGE, BRANCH, MESSAGE, BURN = 0, 1, 2, 3, 4
     LINK_OUT,
     COMPUTING,
     WORKED,
+    REFUSED,
     TURNING,
     PREFILL,
     DECODE,
     BATCH_PREFILL,
     BATCH_DECODE,
-    REFUSED,
     CALLING,
     LANDED,
     JOINED,
@@ -57,10 +56,12 @@ CLIENT, EXCHANGE, BRANCH, MESSAGE, BURN = 0, 1, 2, 3, 4
     LINGERING,
     FIRST_LATE,
     FIRST_LINK,
-) = range(41)
+) = range(40)
 """NEXT: nobody goes on; whatever is due next does."""
 VISITS, LAST_OF_VISITS = LEG_OUT, REFUSED
 """What visits.go_on goes on from."""
+TOKENS, LAST_OF_TOKENS = TURNING, BATCH_DECODE
+"""What decoding.go_on goes on from."""
 APART = CALLING
 """From here on: what is seldom."""
 OUTCOME_BITS = 6

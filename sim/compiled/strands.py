@@ -12,12 +12,22 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import answers, caches, callers, line, programs, queues, room, tally, visits
+from windtunnel.sim.compiled import answers, caches, callers, decoding, line, programs, queues, room, tally, visits
 from windtunnel.sim.compiled.agenda import first, main_timer, set_timer, then
-from windtunnel.sim.compiled.exchanges import BY_ITSELF, end, forget_hedge, hedge, leave_wire, over, retry, start
+from windtunnel.sim.compiled.exchanges import (
+    BY_ITSELF,
+    end,
+    forget_hedge,
+    hedge,
+    leave_wire,
+    over,
+    release,
+    retry,
+    start,
+)
 from windtunnel.sim.compiled.first_tokens import first_timer, first_token
 from windtunnel.sim.compiled.forks import branch_ends, cancel_branches
-from windtunnel.sim.compiled.frames import ended, gone, server_span
+from windtunnel.sim.compiled.frames import ended, gone
 from windtunnel.sim.compiled.jit import inlined, jit
 from windtunnel.sim.compiled.owing import burn
 from windtunnel.sim.compiled.pools import connect, connected, disconnect, leave_pool
@@ -48,6 +58,7 @@ from windtunnel.sim.compiled.records import (
     INVOKING,
     JOINED,
     LANDED,
+    LAST_OF_TOKENS,
     LAST_OF_VISITS,
     LEG_BACK,
     LINGERING,
@@ -62,7 +73,6 @@ from windtunnel.sim.compiled.records import (
     OPEN,
     OUTCOME,
     OUTCOME_BITS,
-    PLAINLY_WORKED,
     POOL,
     POOLED,
     PROGRAM,
@@ -73,6 +83,7 @@ from windtunnel.sim.compiled.records import (
     SERVING,
     START,
     TIMEOUT,
+    TOKENS,
     VISITS,
     WAITING,
     ZOMBIE,
@@ -141,34 +152,21 @@ def go(w: World, f, phase):
                 x.phase = WAITING
                 set_timer(w, main_timer(w, f), x.due, DEPARTURE | x.rkey)
                 return
+            outcome = OK
             phase = h.after
 
         if phase == WAITING:  # its own work's timer has come
             x = w.frames[f]
+            outcome = OK
             phase = w.hops[x.hop].after
             if phase == NEXT:
                 phase = visits.go_on(w, f, WAITING)
 
-        if phase == PLAINLY_WORKED:  # and that was all
-            x = w.frames[f]
-            n = w.instances[x.inst]
-            n.in_flight -= 1
-            if x.marks & HAS_SLOT:
-                n.busy -= 1
-                if n.waiting > 0:
-                    line.serve_line(w, x.inst)
-            x.marks &= ~(IN_FLIGHT_COUNTED | HAS_SLOT)
-            outcome = OK
-            if x.marks & ENDED:
-                phase = SERVED
-            else:
-                x.outcome = OK
-                if g.record_spans and w.stations[n.station].traced:
-                    server_span(w, f, OK)
-                phase = LINK_BACK
-
         if VISITS <= phase <= LAST_OF_VISITS:
             phase = visits.go_on(w, f, phase)
+
+        if TOKENS <= phase <= LAST_OF_TOKENS:
+            phase = decoding.go_on(w, f, phase)
 
         if phase >= OUTCOME:
             outcome = phase >> OUTCOME_BITS
@@ -211,8 +209,17 @@ def go(w: World, f, phase):
                     first_token(w, f, 1, 0.0)
             phase = SERVED
 
-        if phase in (SERVED, LEG_BACK):
-            phase = answers.go_on(w, f, phase, outcome)
+        if phase == SERVED:  # the callee is through: the answer leaves
+            x = w.frames[f]
+            if w.hops[x.hop].after == NEXT or x.marks & ENDED:
+                phase = answers.go_on(w, f, SERVED, outcome)
+            else:
+                x.outcome = outcome
+                release(w, f, outcome)
+                phase = LINK_BACK
+
+        if phase == LEG_BACK:
+            phase = answers.go_on(w, f, LEG_BACK, OK)
 
         if phase == LINK_BACK:  # the answer is there
             x = w.frames[f]

@@ -1,5 +1,5 @@
 """What an exchange goes through at its callee, where that is more than a place and a time: the link, whatever turns it
-away, the processor, tokens. Used by strands.
+away, the processor. Used by strands.
 
 ``go_on`` and its like say what the strand goes on from: a phase, in higher bits the outcome; NEXT: it waits.
 """
@@ -8,20 +8,17 @@ from __future__ import annotations
 
 import math
 
-from windtunnel.sim.compiled import batch, line, processor, wires
+from windtunnel.sim.compiled import line, processor, wires
 from windtunnel.sim.compiled.agenda import main_timer, set_timer
 from windtunnel.sim.compiled.exchanges import integrate
-from windtunnel.sim.compiled.first_tokens import first_token, half_link
+from windtunnel.sim.compiled.first_tokens import half_link
 from windtunnel.sim.compiled.jit import jit
 from windtunnel.sim.compiled.owing import owe
 from windtunnel.sim.compiled.pace import cool, slowness, warm
 from windtunnel.sim.compiled.records import (
-    BATCH_DECODE,
-    BATCH_PREFILL,
     BURN,
     BURNING,
     COMPUTING,
-    DECODE,
     DEPARTURE,
     ENDED,
     GRANTED,
@@ -34,8 +31,6 @@ from windtunnel.sim.compiled.records import (
     LOST,
     NEXT,
     OUTCOME_BITS,
-    PREFILL,
-    PROGRAM,
     REFUSED,
     REJECTED,
     RESUMED,
@@ -46,8 +41,7 @@ from windtunnel.sim.compiled.records import (
     WORKED,
 )
 from windtunnel.sim.compiled.refusals import turned_away
-from windtunnel.sim.compiled.sampling import FIRST_TOKEN, PREFIX, SERVICE, TOKEN, TURN, sample, uniform
-from windtunnel.sim.compiled.tokens import input_tokens, output_tokens
+from windtunnel.sim.compiled.sampling import SERVICE, TURN, sample, uniform
 from windtunnel.sim.compiled.world import World
 
 
@@ -137,7 +131,7 @@ def go_on(w: World, f, phase):
         if x.marks & HAS_SLOT:
             x.admitted = g.now
         if h.free_service:
-            return _turn(w, f)
+            return TURNING
         place = h.place | x.attempt << 32
         service = sample(w.distributions, w.numbers, h.service, x.origin, place | SERVICE) / 1000
         if station.slow_count:
@@ -190,78 +184,10 @@ def go_on(w: World, f, phase):
                     x.phase = TURNING
                     set_timer(w, main_timer(w, f), g.now + part * caller.turn, DEPARTURE | x.rkey)
                     return NEXT
-        phase = TURNING
-
-    if phase == TURNING:
-        return _turn(w, f)
-
-    if phase == PREFILL:
-        x = w.frames[f]
-        x.decoded = g.now
-        w.stations[w.instances[x.inst].station].tokens_out += x.c_tokens
-        first_token(w, f, x.c_tokens, x.half)
-        x.tokens = x.c_tokens
-        if x.half > 0:
-            x.phase = DECODE
-            set_timer(w, main_timer(w, f), x.due + x.half, DEPARTURE | x.rkey)
-            return NEXT
-        return PROGRAM
-
-    if phase == DECODE:
-        return PROGRAM
-
-    if phase == BATCH_PREFILL:
-        x = w.frames[f]
-        x.decoded = g.now
-        w.stations[w.instances[x.inst].station].tokens_out += x.c_tokens
-        first_token(w, f, x.c_tokens, x.half * batch.factor(w, x.inst))
-        x.tokens = x.c_tokens
-        x.phase = BATCH_DECODE
-        if x.half > 0:
-            batch.further(w, f, x.inst, x.half)
-            return NEXT
-        phase = BATCH_DECODE
-
-    if phase == BATCH_DECODE:
-        x = w.frames[f]
-        batch.leave(w, f, x.inst)
-        return PROGRAM
+        return TURNING
 
     if phase == REFUSED:
         x = w.frames[f]
         if w.stations[w.instances[x.inst].station].used:
             integrate(w, x.inst)
     return SERVED | REJECTED << OUTCOME_BITS
-
-
-@jit
-def _turn(w: World, f):
-    """Its own work is done, and its caller's thread has come to it: tokens, or its program."""
-    g = w.g[0]
-    x = w.frames[f]
-    h = w.hops[x.hop]
-    if not h.llm:
-        return PROGRAM
-    station = w.stations[w.instances[x.inst].station]
-    slow = slowness(w, x.inst) if station.slow_count else 1.0
-    tokens = output_tokens(w, f)
-    place = h.place | x.attempt << 32
-    asked = input_tokens(w, f)
-    station.tokens_in += asked
-    rest = 1.0
-    if station.prefix_ratio > 0 and uniform(x.origin, place | PREFIX) < station.prefix_ratio:
-        rest = 1.0 - station.prefix_share
-    prefill = sample(w.distributions, w.numbers, h.first_token, x.origin, place | FIRST_TOKEN) / 1000
-    prefill = (prefill + station.prefill * asked * rest) * slow
-    pace = sample(w.distributions, w.numbers, h.token, x.origin, place | TOKEN)
-    decode = (tokens - 1) * pace / 1000 * slow
-    x.half = decode
-    x.c_tokens = tokens
-    if station.slowdown > 0:
-        x.phase = BATCH_PREFILL
-        batch.join(w, f, x.inst, prefill)
-    else:
-        x.phase = PREFILL
-        x.due = g.now + prefill
-        set_timer(w, main_timer(w, f), x.due, DEPARTURE | x.rkey)
-    return NEXT
