@@ -61,6 +61,7 @@ def foretell(
             replay=replay(seed),
             version=VERSION,
             engine=engine,
+            progress=(lambda done: tell.share(f"simulating {name}", done)) if most == 1 else None,
         )
 
     every = replications(run, first, most) if precision is None else until_precise(run, first, precision)

@@ -38,6 +38,7 @@ from windtunnel.harness.measures import (
 )
 from windtunnel.harness.verdict import Judgement, Ruling, Verdict
 from windtunnel.sim.answers.counted import is_counted
+from windtunnel.sim.answers.recovery import recovered_slices
 from windtunnel.sim.answers.stale_reads import counts_stale_reads
 from windtunnel.spec.objective import Bound
 from windtunnel.spec.run import Run
@@ -119,6 +120,8 @@ def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
 
 def _of_counts(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
     """Of a forecast of very many requests, which keeps sketches: a quantile of them is off by less than 0.4 %."""
+    if metric == "recovery_s":
+        return _recovery_of_counts(run, window, bound)
     found = figure_of_counts(run, window, metric)
     if found is None:
         return (
@@ -221,6 +224,21 @@ def _recovery(run: Run, window: Window, bound: Bound) -> Answer:
     if not found.enough:
         return Verdict.INCONCLUSIVE, None, found.detail
     return Verdict.FAIL if found.seconds is None else _held(bound, found.seconds), found.seconds, found.detail
+
+
+def _recovery_of_counts(run: Run, window: Window, bound: Bound) -> Answer:
+    """The same, as exactly as the run's slices are short."""
+    healed_at_s = _healed_at_s(run)
+    if healed_at_s >= window.end_s:
+        return Verdict.INCONCLUSIVE, None, f"healed only at {healed_at_s:.1f} s, after the window's end"
+    succeeded = run.slices.set_column(run.slices.schema.get_field_index("good"), "good", run.slices["ok"])
+    found = recovered_slices(succeeded, healed_at_s=healed_at_s, until_s=window.end_s)
+    if found is None:
+        return Verdict.INCONCLUSIVE, None, "no request was due between the heal and the end"
+    length_s = run.record.scenario.windows.total_s / len(run.slices)
+    if found.seconds is None:
+        return Verdict.FAIL, None, "requests still failed at the end, counted"
+    return _held(bound, found.seconds), found.seconds, f"known to {length_s:.2g} s, from requests that were counted"
 
 
 def _healed_at_s(run: Run) -> float:

@@ -179,6 +179,8 @@ def figure_of_counts(run: Run, window: Window, metric: str) -> Figure | None:
         latency, limit_ms = found.sketches["latency"], goodput_limit_ms(run.record.scenario, window.name)
         quick = latency.total * (1 - latency.share_above(limit_ms)) if latency.total else 0.0
         return Figure(quick / seconds, found.requests)
+    if metric == "retry_amplification":
+        return Figure(max(found.amplification.values(), default=None), found.requests)
     if metric == "cost_per_1000":
         spent = cost(run.record, window, found.answered, Readings(run.series))
         return Figure(spent.per_1000, found.ends["ok"]) if spent else None

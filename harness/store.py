@@ -20,13 +20,13 @@ import pyarrow.parquet as pq
 
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 from windtunnel.spec.reading import validate
-from windtunnel.spec.run import SAMPLES, SERIES, SKETCHES, SPANS, SUBJECTS, WRITES, Run, RunRecord
+from windtunnel.spec.run import SAMPLES, SERIES, SKETCHES, SLICES, SPANS, SUBJECTS, WRITES, Run, RunRecord
 
 FORMAT = 1
 """Counts up when a stored run can no longer be read as before."""
 ROOT = Path(".windtunnel/runs")
 TABLES = {"samples": SAMPLES, "spans": SPANS, "writes": WRITES, "series": SERIES}
-COUNTED = {"sketches": SKETCHES, "subjects": SUBJECTS}
+COUNTED = {"sketches": SKETCHES, "subjects": SUBJECTS, "slices": SLICES}
 """Of runs that observe sketches."""
 
 

@@ -69,6 +69,17 @@ class Telling:
             self._last_plain = time.monotonic()
             self.console.print(f"           {text}: {done} of at most {total}", markup=False, soft_wrap=True)
 
+    def share(self, text: str, done: float) -> None:
+        """A piece of work is over by so much, from 0 to 1."""
+        if self._quiet:
+            return
+        note = f"{100 * done:.0f} %"
+        if self._live:
+            self._bar.update(self._task, description=text, visible=True, total=1.0, completed=done, note=note)
+        elif time.monotonic() - max(self._last_plain, self._started) >= PLAIN_EVERY_S:
+            self._last_plain = time.monotonic()
+            self.console.print(f"           {text}: {note}", markup=False, soft_wrap=True)
+
     def watch(self, run: RunProgress) -> None:
         """A measured run goes on."""
         if self._quiet:

@@ -9,6 +9,7 @@ from importlib.util import find_spec
 from itertools import islice
 from typing import TYPE_CHECKING, Any, Literal
 
+from windtunnel.sim.answers.goodput import goodput_limit_ms
 from windtunnel.sim.compiler import compile_model
 from windtunnel.sim.model import Model
 from windtunnel.spec.architecture import Architecture
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from windtunnel.sim.reference.recorder import Tables
 
+Progress = Callable[[float], object]
 Engine = Literal["auto", "simpy", "compiled"]
 """Both give the same answer. auto: the compiled one for many requests, where numba is there to compile it."""
 HOMES = {"simpy": "windtunnel.sim.reference.engine", "compiled": "windtunnel.sim.compiled"}
@@ -43,12 +45,14 @@ def simulate(
     run_id: str | None = None,
     engine: Engine = "auto",
     many_requests: int = MANY_REQUESTS,
+    progress: Progress | None = None,
 ) -> Run:
     """The forecast of a scenario. Same arguments, same bytes, on every machine.
 
     ``parameters`` None: every call says its own times; ``replay``: the command that makes it again; ``version``: of
     this program; ``run_id``: by default derived from everything that decides the result, and so not from the engine;
-    ``many_requests``: above so many the compiled engine counts them in sketches.
+    ``many_requests``: above so many the compiled engine counts them in sketches; ``progress``: is told by it now and
+    then how much is over, from 0 to 1.
     Raises SpecError where a call has no times or the parts do not fit.
     """
     model = compile_model(scenario, architecture, deployment, parameters)
@@ -57,9 +61,9 @@ def simulate(
     counts: tuple[pa.Table, ...] = ()
     sketched = backend == "compiled" and _expected(scenario, model) > many_requests
     if sketched:
-        tables, counts = _count(model, scenario)
+        tables, counts = _count(model, scenario, progress)
     else:
-        tables = _execute(model, backend)
+        tables = _execute(model, backend, progress)
     content = (scenario, architecture, deployment, *((parameters,) if parameters else ()))
     record = RunRecord(
         id=run_id or f"{scenario.name}-forecast-{_digest(*(part.model_dump_json() for part in content), version)}",
@@ -97,7 +101,7 @@ def _expected(scenario: Scenario, model: Model) -> float:
     return float(sum(len(piece) for piece in model.arrivals()))
 
 
-def _count(model: Model, scenario: Scenario) -> tuple[Any, tuple[pa.Table, ...]]:
+def _count(model: Model, scenario: Scenario, progress: Progress | None) -> tuple[Any, tuple[pa.Table, ...]]:
     """Requests counted, by window."""
     from windtunnel.sim.compiled import Compiled
     from windtunnel.sim.compiled.tally import tables
@@ -110,8 +114,9 @@ def _count(model: Model, scenario: Scenario) -> tuple[Any, tuple[pa.Table, ...]]
         spans=False,
         windows=tuple((span.start_s, span.end_s) for span in spans),
         claims=frozenset(n for n, span in enumerate(spans) if span.name in faulted),
+        good_ms=goodput_limit_ms(scenario, "after"),
     )
-    run.run()
+    run.run(progress)
     return run.tables(), tables(run.counted(), model, [span.name for span in spans])
 
 
@@ -122,8 +127,14 @@ def _requests(model: Model) -> float:
     return model.closed.users * model.duration_s / (model.closed.think_ms.mean() / 1000)
 
 
-def _execute(model: Model, backend: Literal["simpy", "compiled"]) -> Tables:
+def _execute(model: Model, backend: Literal["simpy", "compiled"], progress: Progress | None) -> Any:
     """Loads the engine that is asked for, and no other: numba alone takes a second."""
+    if backend == "compiled" and progress is not None:
+        from windtunnel.sim.compiled import Compiled
+
+        run = Compiled(model)
+        run.run(progress)
+        return run.tables()
     execute: Callable[[Model], Tables] = import_module(HOMES[backend]).execute
     return execute(model)
 

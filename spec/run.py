@@ -98,9 +98,20 @@ SUBJECTS = pa.schema(
         pa.field("low_ms", pa.float64(), nullable=False),
         pa.field("high_ms", pa.float64(), nullable=False),
         pa.field("wait_ms", pa.float64(), nullable=False),  # in all, for places and connections
+        pa.field("first", pa.int64(), nullable=False),  # of a hop: how many were the first exchange of their call
     ]
 )
 """Subjects: latency (of requests that succeeded), answer (of all), first_token; then latencies of each flow and hop."""
+
+SLICES = pa.schema(
+    [
+        pa.field("begin_s", pa.float64(), nullable=False),
+        pa.field("requests", pa.int64(), nullable=False),  # that were due in it
+        pa.field("ok", pa.int64(), nullable=False),  # of them
+        pa.field("good", pa.int64(), nullable=False),  # of these: as quick as the objectives after the faults demand
+    ]
+)
+"""A counted run in short stretches of equal length, from its beginning to its end."""
 
 Observable = Literal["samples", "first_token", "spans", "writes", "series", "sketches"]
 
@@ -182,6 +193,7 @@ class Run:
     series: pa.Table
     sketches: pa.Table = field(default_factory=SKETCHES.empty_table)
     subjects: pa.Table = field(default_factory=SUBJECTS.empty_table)
+    slices: pa.Table = field(default_factory=SLICES.empty_table)
 
     def __post_init__(self) -> None:
         """Hold every table to its schema. ValueError on another one."""
@@ -192,6 +204,7 @@ class Run:
             (self.series, SERIES),
             (self.sketches, SKETCHES),
             (self.subjects, SUBJECTS),
+            (self.slices, SLICES),
         ):
             if not table.schema.equals(schema):
                 raise ValueError(f"found columns {table.schema.names}, expected {schema.names} with their types")

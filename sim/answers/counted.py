@@ -11,7 +11,7 @@ from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
 
 ENDS = ("ok", "timeout", "error", "rejected", "open")
-FLOW = "flow:"
+FLOW, HOP = "flow:", "hop:"
 SECTION = "section:"
 """Subjects that are the successes of a part of the window; the parts are of equal length."""
 
@@ -26,6 +26,8 @@ class Counted:
     """latency, answer, first_token, flow:chat, hop:app->db."""
     sections: tuple[Sketch, ...]
     """Of latency, in the order of time."""
+    amplification: dict[str, float]
+    """Exchanges per call on each link that was called, in the order of the drawing (see ``amplification``)."""
 
     @property
     def requests(self) -> int:
@@ -69,8 +71,14 @@ def counted(run: Run, window: Window) -> Counted:
         for name, row in subjects.items()
     }
     sections = sorted(name for name in sketches if name.startswith(SECTION))
+    exchanges = {name: sum(row[end] for end in ENDS) for name, row in subjects.items() if row["first"]}
     return Counted(
         ends={outcome: subjects["answer"][outcome] for outcome in ENDS},
         sketches={name: found for name, found in sketches.items() if not name.startswith(SECTION)},
         sections=tuple(sketches[name] for name in sections),
+        amplification={
+            link.name: exchanges[hop] / subjects[hop]["first"]
+            for link in run.record.architecture.links
+            if (hop := f"{HOP}{link.name}") in exchanges
+        },
     )

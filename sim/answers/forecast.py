@@ -29,7 +29,7 @@ from windtunnel.sim.answers.keeping_up import Excess, excess
 from windtunnel.sim.answers.latencies import Kept, Latencies, Sketched, mean_of_runs, merged, quantile_of_runs
 from windtunnel.sim.answers.membership import answered, belongs, failures
 from windtunnel.sim.answers.readings import Readings
-from windtunnel.sim.answers.recovery import Recovered, recovered
+from windtunnel.sim.answers.recovery import Recovered, recovered, recovered_slices
 from windtunnel.sim.answers.uses import Use, uses
 from windtunnel.spec.run import Run
 from windtunnel.spec.scenario import Window
@@ -184,15 +184,21 @@ def _counted(run: Run, window: Window) -> _Seen:
     found = counted(run, window)
     errors = {outcome: float(count) for outcome, count in found.failures.items()}
     times = Sketched(found.sketches["latency"], found.sections)
-    return _Seen(float(found.requests), errors, found.answered, times, {})
+    return _Seen(float(found.requests), errors, found.answered, times, found.amplification)
 
 
 def _recovered(run: Run) -> Recovered | None:
     scenario = run.record.scenario
     windows = [window for fault in scenario.faults if (window := scenario.windows.named(fault.at)) is not None]
-    if not windows or is_counted(run):
+    if not windows:
         return None
     healed_at_s, until_s = max(window.end_s for window in windows), scenario.windows.total_s
+    if is_counted(run):
+        begins_s = run.slices["begin_s"].to_numpy()
+        calm = run.slices.filter(begins_s < min(window.start_s for window in windows))
+        due, quick = (calm[name].to_numpy().sum() for name in ("requests", "good"))
+        tolerated = float(1 - quick / due) if due else 0.0
+        return recovered_slices(run.slices, healed_at_s=healed_at_s, until_s=until_s, tolerated=tolerated)
     begun_s, done_s = run.samples["intended_s"].to_numpy(), run.samples["done_s"].to_numpy()
     limit_ms = goodput_limit_ms(scenario, "after")
     ok = pc.equal(run.samples["outcome"], "ok").to_numpy()

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import ArrayLike
 
 SLIDE_S = 1.0
@@ -21,6 +22,28 @@ class Recovered:
     healed_at_s: float
     seconds: float | None
     """From the heal on; None: it was still bad at the end of the run."""
+
+
+def recovered_slices(
+    slices: pa.Table, *, healed_at_s: float, until_s: float, tolerated: float = 0.0
+) -> Recovered | None:
+    """The same of a run that was counted (spec.run.SLICES): known to the length of its slices, of which as many as fill
+    a second are looked at together."""
+    begin_s, requests, good = (slices[name].to_numpy() for name in ("begin_s", "requests", "good"))
+    inside = (begin_s >= healed_at_s) & (begin_s < until_s)
+    begin_s, requests, bad = begin_s[inside], requests[inside], (requests - good)[inside]
+    n = len(begin_s)
+    if not requests.sum():
+        return None
+    together = min(n, max(1, round(SLIDE_S / (begin_s[1] - begin_s[0])))) if n > 1 else 1
+    first = np.minimum(np.arange(n), n - together)
+    due, failed = (np.concatenate([[0], np.cumsum(each)]) for each in (requests, bad))
+    over = np.flatnonzero(failed[first + together] - failed[first] > tolerated * (due[first + together] - due[first]))
+    if not len(over):
+        return Recovered(healed_at_s, 0.0)
+    if over[-1] + 1 >= n or until_s - begin_s[over[-1] + 1] < SLIDE_S:
+        return Recovered(healed_at_s, None)
+    return Recovered(healed_at_s, float(begin_s[over[-1] + 1]) - healed_at_s)
 
 
 def recovered(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -41,14 +42,16 @@ class Compiled:
         spans: bool = True,
         windows: tuple[tuple[float, float], ...] = (),
         claims: frozenset[int] = frozenset(),
+        good_ms: float = math.inf,
     ) -> None:
         """``samples``, ``spans``: whether each request and each call is recorded. ``windows``: (begin, end) in seconds,
         one after the other, that are counted apart (``counted``); memory is then the same for any length of run.
-        ``claims``: numbers of windows; a request that is in flight when one of them begins belongs to that one."""
+        ``claims``: numbers of windows; a request that is in flight when one of them begins belongs to that one.
+        ``good_ms``: successes that took longer are not good (SLICES)."""
         self.model = model
         self.windows = windows
         room = (ROOM if samples else 0, ROOM if spans else 0)
-        self.world = lower(model, samples=room[0], spans=room[1], windows=windows, claims=claims)
+        self.world = lower(model, samples=room[0], spans=room[1], windows=windows, claims=claims, good_ms=good_ms)
         self._samples: list[Any] = []
         self._spans: list[Any] = []
         self._arrivals: Iterator[Schedule] = iter(()) if model.closed else model.arrivals()

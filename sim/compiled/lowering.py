@@ -184,10 +184,12 @@ def lower(
     spans: int,
     windows: tuple[tuple[float, float], ...] = (),
     claims: frozenset[int] = frozenset(),
+    good_ms: float = math.inf,
 ) -> World:
     """All tables of a model, everything idle at time 0. ``samples``, ``spans``: how many records fit before they are
     fetched; 0: none are kept. ``windows``: what is counted apart, one after the other; none: nothing is counted.
-    ``claims``: the numbers of those that a request belongs to that is in flight when they begin."""
+    ``claims``: the numbers of those that a request belongs to that is in flight when they begin.
+    ``good_ms``: slower successes are none that one would call good."""
     low = Lowering(model)
     hops = _hops(model, low)
     stations, instances, buckets, stored = _stations(model, low)
@@ -237,7 +239,7 @@ def lower(
         low.numbers += [*(begin for begin, _ in windows), windows[-1][1]]
         known.window_claims = len(low.numbers)
         low.numbers += [float(n in claims) for n in range(len(windows))]
-        known.mark_at = -math.inf
+        known.mark_at, known.good_ms = -math.inf, good_ms
         known.first_claim = min((windows[n][0] for n in claims), default=math.inf)
     tallies = zeros(records.TALLY, len(windows) * known.subjects)
     tallies.low, tallies.high = math.inf, -math.inf

@@ -278,7 +278,7 @@ GLOBAL = record(
     *_many("i8", "prompts happening happenings"),
     *_many("i8", "think tenants ring room spare easy samples_room spans_room flows links watch owners machines"),
     *_many("i8", "window section slice windows subjects window_starts window_claims buckets"),
-    *_many("f8", "duration mark_at first_claim"),
+    *_many("f8", "duration mark_at first_claim good_ms"),
 )
 
 ENTERING = record(*_many("i8", "operation priority"))
@@ -287,8 +287,8 @@ TALLY = record(("firsts", "i8"), *_many("f8", "total low high waits"))
 """Of a subject in a window: how many exchanges were their call's first; the sum, the least and the most of its times in
 ms; the sum of its waits in ms."""
 
-SLICE = record(*_many("i8", "n ok"), ("total", "f8"))
-"""Of the requests that were due in a short while: how many, successes, and the sum of these ones' latencies in ms."""
+SLICE = record(*_many("i8", "n ok good"))
+"""Of the requests that were due in a short while: how many, successes, and those of them that were quick enough."""
 
 INTEGER, NUMBER = np.dtype("i8"), np.dtype("f8")
 COUNT = np.dtype("u4")

@@ -22,6 +22,7 @@ from windtunnel.sim.compiled.records import MISS, OK, OUTCOMES
 from windtunnel.sim.compiled.world import World
 from windtunnel.sim.model import Model, Outcome
 from windtunnel.spec.run import SKETCHES, SUBJECTS
+from windtunnel.spec.run import SLICES as SLICE_COLUMNS
 
 SECTIONS = 20
 SLICES = 1000
@@ -111,7 +112,8 @@ def request(w: World, f, outcome):
         _add(w, first + FAILURES, place, ms)
         return
     s.ok += 1
-    s.total += ms
+    if ms <= g.good_ms:
+        s.good += 1
     if g.flows > 1:
         _add(w, row, place, ms)
     else:
@@ -139,8 +141,8 @@ def call(w: World, f):
         t.waits += (x.admitted - x.arrived) * 1000
 
 
-def tables(found: Counted, model: Model, windows: Sequence[str]) -> tuple[pa.Table, pa.Table]:
-    """SKETCHES and SUBJECTS of spec.run. ``windows``: their names. Hops of one wire are one subject."""
+def tables(found: Counted, model: Model, windows: Sequence[str]) -> tuple[pa.Table, pa.Table, pa.Table]:
+    """SKETCHES, SUBJECTS and SLICES of spec.run. ``windows``: their names. Hops of one wire are one subject."""
     merged: dict[tuple[str, str], list[Summary]] = {}
     for (window, subject), summary in found.subjects.items():
         merged.setdefault((windows[window], _told(subject, model)), []).append(summary)
@@ -163,6 +165,7 @@ def tables(found: Counted, model: Model, windows: Sequence[str]) -> tuple[pa.Tab
                 "low_ms": whole.min_ms,
                 "high_ms": whole.max_ms,
                 "wait_ms": sum(part.wait_ms for part in parts),
+                "first": sum(part.firsts for part in parts),
             }
         )
     for window_name, sections in zip(windows, found.sections, strict=True):
@@ -171,8 +174,12 @@ def tables(found: Counted, model: Model, windows: Sequence[str]) -> tuple[pa.Tab
             buckets.append(_rows(window_name, f"section:{n:02}", held, counts))
             ended = {"ok": section.total} | dict.fromkeys(("timeout", "error", "rejected", "open"), 0)
             times = {"sum_ms": section.sum_ms, "low_ms": section.min_ms, "high_ms": section.max_ms, "wait_ms": 0.0}
+            times["first"] = 0
             subjects.append({"window": window_name, "subject": f"section:{n:02}"} | ended | times)
-    return pa.concat_tables(buckets), pa.Table.from_pylist(subjects, SUBJECTS)
+    begin_s = np.arange(SLICES) * (model.duration_s / SLICES)
+    columns = [begin_s, *(found.slices[name] for name in ("n", "ok", "good"))]
+    slices = pa.table([pa.array(column) for column in columns], SLICE_COLUMNS)
+    return pa.concat_tables(buckets), pa.Table.from_pylist(subjects, SUBJECTS), slices
 
 
 def _rows(window: str, subject: str, held: Any, counts: Any) -> pa.Table:

@@ -16,8 +16,18 @@ from windtunnel.spec.run import Run
 @pytest.fixture(scope="module")
 def runs() -> tuple[Run, Run]:
     """Kept, and counted."""
-    question = catalogue.question("steady")
-    parameters, _ = catalogue.parameters("scale")
+    return _both("steady")
+
+
+@pytest.fixture(scope="module")
+def failing() -> tuple[Run, Run]:
+    """The same of a service that fails, tries again and recovers."""
+    return _both("metastable_drop_retries_defended")
+
+
+def _both(name: str) -> tuple[Run, Run]:
+    question = catalogue.question(name)
+    parameters = catalogue.parameters("scale")[0] if question.architecture.name == "scale" else None
     kept, sketched = (
         simulate(
             question.scenario,
@@ -63,3 +73,28 @@ def test_verdicts_agree(runs: tuple[Run, Run]) -> None:
         assert one.metric == other.metric
         if one.metric != "acknowledged_writes_lost":
             assert one.verdict is other.verdict is Verdict.PASS
+
+
+def test_windows_recovery_and_retries_of_a_service_that_fails_agree(failing: tuple[Run, Run]) -> None:
+    sketched, kept = (answer(run) for run in reversed(failing))
+    for one, other in zip(sketched.windows, kept.windows, strict=True):
+        assert (one.window, one.requests, one.errors) == (other.window, other.requests, other.errors)
+        assert one.amplification == pytest.approx(other.amplification, rel=0.02)
+    assert max(kept.windows[1].amplification.values()) > 1, "some is tried again"
+    slice_s = failing[0].record.scenario.windows.total_s / len(failing[1].slices)
+    assert kept.recovered
+    assert kept.recovered.seconds
+    assert sketched.recovered
+    assert sketched.recovered.seconds == pytest.approx(kept.recovered.seconds, abs=2 * slice_s)
+
+
+def test_slices_hold_every_request_once(failing: tuple[Run, Run]) -> None:
+    kept, sketched = failing
+    assert sketched.slices["requests"].to_numpy().sum() == len(kept.samples)
+    assert sketched.slices["ok"].to_numpy().sum() == sum(kept.samples["outcome"].to_numpy() == "ok")
+
+
+def test_verdicts_of_a_service_that_fails_agree(failing: tuple[Run, Run]) -> None:
+    kept, sketched = (judge(run).judgements for run in failing)
+    assert {(each.metric, each.verdict) for each in sketched} == {(each.metric, each.verdict) for each in kept}
+    assert any(each.metric == "recovery_s" for each in kept)

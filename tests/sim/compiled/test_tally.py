@@ -69,8 +69,10 @@ def test_what_is_under_way_when_a_fault_begins_is_the_faults() -> None:
 
 
 def test_as_tables_of_a_run(run: Compiled) -> None:
-    sketches, subjects = tables(run.counted(), run.model, ["before", "during"])
+    sketches, subjects, slices = tables(run.counted(), run.model, ["before", "during"])
     rows = {(row["window"], row["subject"]): row for row in subjects.to_pylist()}
     assert rows["during", "latency"]["ok"] + rows["before", "latency"]["ok"] == len(AT_S)
     assert rows["during", "hop:client->server"]["sum_ms"] == pytest.approx(rows["during", "latency"]["sum_ms"])
     assert sum(row["count"] for row in sketches.to_pylist() if row["subject"] == "latency") == len(AT_S)
+    assert rows["during", "hop:client->server"]["first"] == rows["during", "latency"]["ok"]
+    assert slices["requests"].to_numpy().sum() == slices["good"].to_numpy().sum() == len(AT_S)
