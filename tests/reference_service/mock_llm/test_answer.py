@@ -2,8 +2,9 @@
 
 import pytest
 
-from windtunnel.reference_service.mock_llm.answer import compose, digest_of, input_tokens, pace
+from windtunnel.reference_service.mock_llm.answer import compose, digest_of, pace
 from windtunnel.reference_service.mock_llm.distributions import Distribution
+from windtunnel.reference_service.mock_llm.tokens import input_tokens
 
 LENGTH = Distribution("uniform", (5.0, 50.0))
 FIRST = Distribution("lognormal", (200.0, 0.4))

@@ -4,13 +4,21 @@ import json
 
 import pytest
 
-from windtunnel.reference_service.mock_llm.validation import VERSIONS, ApiError, check_headers, parse
+from windtunnel.reference_service.mock_llm.errors import ApiError
+from windtunnel.reference_service.mock_llm.models import Models
+from windtunnel.reference_service.mock_llm.validation import VERSIONS, check_headers
+from windtunnel.reference_service.mock_llm.validation import parse as parse_for
 
 NEW, OLD = VERSIONS
+MODELS = Models().anthropic
 USER = {"role": "user", "content": "hi"}
 VALID = {"model": "claude-haiku-4-5", "max_tokens": 10, "messages": [USER]}
 TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
 TOOL_RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "1"}
+
+
+def parse(body: bytes, version: str) -> dict:
+    return parse_for(body, version, MODELS)
 
 
 def without(name: str) -> dict:

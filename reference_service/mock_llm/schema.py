@@ -1,0 +1,142 @@
+"""JSON values by JSON Schema, drawn from a seed: structured outputs and the inputs of tool calls.
+
+Source: JSON Schema 2020-12. Known are type, enum, const, properties, required, items, prefixItems, bounds, multipleOf,
+lengths, the usual formats, anyOf, oneOf, allOf and local $ref. A `pattern` is not solved: the value is a plain text.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from random import Random
+from typing import Any
+
+from windtunnel.reference_service.mock_llm.words import WORDS
+
+_DEEPEST = 6
+"""Below, only what a schema requires is made, so that recursive schemas end."""
+_BOTTOM = 40
+_FORMATS = {
+    "date": "2026-03-{:02d}",
+    "date-time": "2026-03-{:02d}T12:00:00Z",
+    "time": "12:{:02d}:00Z",
+    "email": "user{}@example.com",
+    "uri": "https://example.com/{}",
+    "uuid": "00000000-0000-4000-8000-0000000000{:02d}",
+    "ipv4": "192.0.2.{}",
+    "hostname": "host{}.example.com",
+}
+
+
+def example(schema: Mapping[str, Any] | bool, random: Random) -> Any:
+    """A value that the schema allows."""
+    return _value(schema, random, schema if isinstance(schema, Mapping) else {}, 0)
+
+
+def _value(schema: Any, random: Random, root: Mapping[str, Any], depth: int) -> Any:
+    schema = _resolved(schema, random, root, depth)
+    if "const" in schema:
+        return schema["const"]
+    if "enum" in schema:
+        return random.choice(schema["enum"])
+    kind = schema.get("type")
+    if isinstance(kind, list):
+        kind = random.choice([one for one in kind if one != "null"] or kind)
+    if kind is None:
+        kind = "object" if "properties" in schema else "array" if "items" in schema else "string"
+    match kind:
+        case "object":
+            return _object(schema, random, root, depth)
+        case "array":
+            return _array(schema, random, root, depth)
+        case "integer" | "number":
+            return _number(schema, random, whole=kind == "integer")
+        case "boolean":
+            return random.random() < 0.5
+        case "null":
+            return None
+        case _:
+            return _string(schema, random)
+
+
+def _resolved(schema: Any, random: Random, root: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
+    """Without $ref, allOf, anyOf and oneOf: followed, merged, one of them chosen."""
+    if not isinstance(schema, Mapping) or depth > _BOTTOM:
+        return {}
+    if "$ref" in schema:
+        return _resolved(_at(schema["$ref"], root), random, root, depth + 1)
+    found = dict(schema)
+    for part in found.pop("allOf", ()):
+        found = _merged(found, _resolved(part, random, root, depth + 1))
+    for key in ("anyOf", "oneOf"):
+        options = found.pop(key, ())
+        if options:
+            chosen = options[0] if depth > _DEEPEST else random.choice(options)
+            found = _merged(found, _resolved(chosen, random, root, depth + 1))
+    return found
+
+
+def _merged(left: Mapping[str, Any], right: Mapping[str, Any]) -> dict[str, Any]:
+    merged = {**left, **right}
+    if "properties" in left and "properties" in right:
+        merged["properties"] = {**left["properties"], **right["properties"]}
+    if "required" in left and "required" in right:
+        merged["required"] = [*left["required"], *right["required"]]
+    return merged
+
+
+def _at(reference: str, root: Mapping[str, Any]) -> Any:
+    found: Any = root
+    for part in reference.removeprefix("#").strip("/").split("/"):
+        if part:
+            found = found.get(part.replace("~1", "/").replace("~0", "~"), {}) if isinstance(found, Mapping) else {}
+    return found
+
+
+def _object(schema: Mapping[str, Any], random: Random, root: Mapping[str, Any], depth: int) -> dict[str, Any]:
+    properties = schema.get("properties") or {}
+    required = schema.get("required") or ()
+    wanted = [name for name in properties if name in required or depth < _DEEPEST]
+    made = {name: _value(properties[name], random, root, depth + 1) for name in wanted}
+    return made | {name: "" for name in required if name not in made}
+
+
+def _array(schema: Mapping[str, Any], random: Random, root: Mapping[str, Any], depth: int) -> list[Any]:
+    first = [_value(part, random, root, depth + 1) for part in schema.get("prefixItems") or ()]
+    fewest = schema.get("minItems", 0 if depth >= _DEEPEST or "prefixItems" in schema else 1)
+    most = min(schema.get("maxItems", fewest + 2), fewest + 2)
+    count = fewest if depth >= _DEEPEST else random.randint(fewest, max(fewest, most))
+    items = schema.get("items", {})
+    made = [*first, *(_value(items, random, root, depth + 1) for _ in range(count - len(first)))]
+    if schema.get("uniqueItems"):
+        made = [value for place, value in enumerate(made) if value not in made[:place]]
+    return made
+
+
+def _number(schema: Mapping[str, Any], random: Random, *, whole: bool) -> int | float:
+    low = schema.get("minimum", schema.get("exclusiveMinimum"))
+    high = schema.get("maximum", schema.get("exclusiveMaximum"))
+    if low is None:
+        low = 0 if high is None else high - 100
+    if high is None:
+        high = low + 100
+    step = schema.get("multipleOf", 1 if whole else 0)
+    if not step:
+        # strictly between, where a bound is excluded
+        return float(round(low + (high - low) * (0.05 + 0.9 * random.random()), 6))
+    first = math.ceil(low / step)
+    last = math.floor(high / step)
+    first += schema.get("exclusiveMinimum") == first * step
+    last -= schema.get("exclusiveMaximum") == last * step
+    steps = random.randint(first, max(first, last))
+    return int(steps * step) if whole else float(round(steps * step, 10))
+
+
+def _string(schema: Mapping[str, Any], random: Random) -> str:
+    form = _FORMATS.get(schema.get("format", ""))
+    if form is not None:
+        return form.format(random.randint(1, 28))
+    text = " ".join(random.choice(WORDS) for _ in range(random.randint(1, 4)))
+    while len(text) < schema.get("minLength", 0):
+        text += f" {random.choice(WORDS)}"
+    return text[: schema["maxLength"]] if "maxLength" in schema else text
