@@ -1,6 +1,6 @@
 """How many streams the mock LLM keeps on time on one core, and how exact the time of each token is.
 
-    python -m benchmarks.mock_llm [--streams 1000,500] [--seconds 10] [--json FILE]
+    python -m benchmarks.mock_llm [--streams 1000,500] [--seconds 12] [--json FILE]
 
 The mock is a process of its own, bound to one core; this process is the load and uses another one where there is one.
 Each stream has 20 tokens a second. A token is late by the time between the instant at which it was due, counted from
@@ -32,7 +32,7 @@ import uvloop
 
 TOKENS_PER_S = 20
 FIRST_TOKEN_S = 0.2
-RAMP_S = 1.0
+RAMP_S = 5.0
 """Streams begin within this time, at instants drawn from a seed."""
 START_LIMIT_S = 30
 GRACE_S = 15
@@ -201,7 +201,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """As of the command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mock_llm", description=(__doc__ or "").split("\n")[0])
     parser.add_argument("--streams", default="1000,500", help="at once; several runs, by commas")
-    parser.add_argument("--seconds", type=float, default=10, help="how long each stream lasts")
+    parser.add_argument("--seconds", type=float, default=12, help="how long each stream lasts")
     parser.add_argument("--json", type=Path, metavar="FILE", help="the figures, for programs")
     said = parser.parse_args(arguments)
     found = []

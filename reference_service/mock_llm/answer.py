@@ -20,6 +20,7 @@ from windtunnel.reference_service.mock_llm.schema import example
 from windtunnel.reference_service.mock_llm.tokens import pieces
 from windtunnel.reference_service.mock_llm.words import WORDS
 
+_FOLLOWING = tuple(f" {word}" for word in WORDS)
 _PROMPT = ("system", "messages")
 _FORM = ("tools", "tool_choice", "output_config", "thinking")
 """What belongs to the address of a prompt only where it is said."""
@@ -212,8 +213,8 @@ def _thinking(seed: int, digest: str, request: Mapping[str, Any]) -> Block | Non
 
 
 def _words(random: Random, count: int) -> tuple[str, ...]:
-    words = [random.choice(WORDS) for _ in range(count)]
-    return tuple(word if place == 0 else f" {word}" for place, word in enumerate(words))
+    words = random.choices(_FOLLOWING, k=count)
+    return (words[0][1:], *words[1:]) if words else ()
 
 
 def _within(blocks: Sequence[Block], limit: int) -> tuple[tuple[Block, ...], bool]:

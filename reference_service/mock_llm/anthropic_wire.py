@@ -59,8 +59,10 @@ class Messages:
             if block.kind == "tool_use":
                 found.event(_delta(index, "input_json_delta", "partial_json", ""))
             kind, key = _DELTAS[block.kind]
-            for token in block.tokens:
-                found.token(_event("content_block_delta", delta=token) if wrong else _delta(index, kind, key, token))
+            if wrong:
+                found.tokens(_event("content_block_delta", delta=token) for token in block.tokens)
+            else:
+                found.tokens([_delta(index, kind, key, token) for token in block.tokens])
             if block.kind == "thinking":
                 found.event(_delta(index, "signature_delta", "signature", _signature(block)))
             found.event(_event("content_block_stop", index=index))

@@ -238,8 +238,7 @@ def _in_pieces(message: Mapping[str, Any], tokens: int) -> Stream:
     found = Stream()
     pieces = max(1, tokens)
     bounds = [len(body) * place // pieces for place in range(pieces + 1)]
-    for start, end in pairwise(bounds):
-        found.token(body[start:end])
+    found.tokens(body[start:end] for start, end in pairwise(bounds))
     return found
 
 

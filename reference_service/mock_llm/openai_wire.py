@@ -94,11 +94,13 @@ class ChatCompletions:
         for index, block in enumerate(reply.answer.blocks):
             if block.kind == "tool_use":
                 found.event(chunk({"tool_calls": [{"index": calls, **_call(reply, index, block, "")}]}))
-            for token in block.tokens:
-                if block.kind == "tool_use":
-                    found.token(chunk({"tool_calls": [{"index": calls, "function": {"arguments": token}}]}))
-                else:
-                    found.token(chunk({"content": token}))
+            if block.kind == "tool_use":
+                parts: list[dict[str, Any]] = [
+                    {"tool_calls": [{"index": calls, "function": {"arguments": token}}]} for token in block.tokens
+                ]
+            else:
+                parts = [{"content": token} for token in block.tokens]
+            found.tokens(chunk(part) for part in parts)
             calls += block.kind == "tool_use"
         found.event(chunk({}, _finish(reply)))
         if request.get("include_usage"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -37,9 +38,11 @@ class Stream:
     def event(self, data: bytes) -> None:
         self.events.append(data)
 
-    def token(self, data: bytes) -> None:
-        self.token_events.append(len(self.events))
-        self.events.append(data)
+    def tokens(self, data: Iterable[bytes]) -> None:
+        """Events that carry a token each."""
+        start = len(self.events)
+        self.events.extend(data)
+        self.token_events.extend(range(start, len(self.events)))
 
 
 Ending = Literal["complete", "close", "reset"]
