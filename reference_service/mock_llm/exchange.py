@@ -92,6 +92,24 @@ class _Call:
     """Of its number, until its prompt is known: then the same in every replay, whatever else arrives."""
 
 
+@dataclass(frozen=True)
+class _Prepared:
+    """An answer that is ready to be sent."""
+
+    fault: Fault | None
+    reply: Reply
+    plan: Plan
+    content_type: bytes | None
+    """Of a body in chunks, which the plan writes. None: the message is sent as a whole at the end."""
+    message: Mapping[str, Any] | None = None
+    error: ApiError | None = None
+    """Inside a stream, or in place of a message."""
+
+    @property
+    def chunked(self) -> bool:
+        return self.content_type is not None
+
+
 class Exchange:
     """Serves requests of one dialect."""
 
@@ -136,20 +154,7 @@ class Exchange:
         provider.limits.take(time.monotonic(), size - use.read, max_tokens)
         answer = provider.answer(asked, fault, call.visit)
         reply = Reply(f"{asked.digest[:18]}{asked.ordinal:06d}", asked.request["model"], size, answer, use)
-        pace = provider.pace(asked, answer, size - use.read, fault)
-        streaming = bool(asked.request.get("stream"))
-        # What a fault does to an answer in one piece is easiest done to the pieces of its body.
-        chunked = streaming or (isinstance(fault, Placed) and not isinstance(fault, ErrorEvent))
-        wrong = isinstance(fault, WrongSchema)
-        if streaming:
-            found = self._dialect.stream(reply, asked.request, wrong=wrong)
-            times = pace.token_at_s
-        else:
-            found = _in_pieces(self._dialect.message(reply, wrong=wrong), answer.size) if chunked else Stream([b""])
-            times = (pace.end_s,)
-        error = ApiError(fault.error, fault.message) if isinstance(fault, ErrorEvent) else None
-        in_stream = self._dialect.error_event(error, call.request_id) if error and streaming else b""
-        plan = plan_of(found, times, fault if chunked else None, in_stream, draws(provider.seed, asked.digest, "place"))
+        prepared = self._prepared(call, asked, fault, reply)
         used = 0
 
         def first(at_s: float) -> None:
@@ -158,32 +163,69 @@ class Exchange:
 
         def last() -> None:
             nonlocal used
-            used = player.tokens if chunked and plan.tokens else answer.size
+            used = player.tokens if prepared.chunked else answer.size
             call.visit.generated(size, used)
-            self._book(call.visit, fault, reply, used, chunked=chunked)
+            self._book(call.visit, prepared, used)
 
-        player = Player(plan, first, last)
+        player = Player(prepared.plan, first, last)
         arrived_s = time.monotonic()
         try:
             try:
                 provider.pacemaker.enter(player)
             except QueueFull:
                 raise ApiError("overloaded_error", "Overloaded") from None
-            if chunked:
-                await self._send_chunked(call, player, plan, self._dialect.events if streaming else JSON[1])
-            else:
-                await player.ended
-                if error is not None:
-                    raise error
-                await send_json(call.send, 200, self._dialect.message(reply, wrong=wrong), self._headers(call))
+            await self._send(call, prepared, player)
         finally:
-            if not player.ended.done() and player.begun.done():  # given up by its client: billed all the same
+            if player.begun.done() and not player.ended.done():  # given up by its client: billed all the same
                 used = player.tokens
                 call.visit.generated(size, used)
             provider.pacemaker.leave(player)
             provider.limits.give_back(time.monotonic(), max_tokens - used)
             call.span.set_attribute("windtunnel.queue_ms", ((player.admitted_s or arrived_s) - arrived_s) * 1000)
             call.span.set_attribute("windtunnel.output_tokens", used)
+
+    def _prepared(self, call: _Call, asked: Asked, fault: Fault | None, reply: Reply) -> _Prepared:
+        """What is sent, and when."""
+        provider, dialect = self._provider, self._dialect
+        pace = provider.pace(asked, reply.answer, reply.input_tokens - reply.cache.read, fault)
+        place = draws(provider.seed, asked.digest, "place")
+        error = ApiError(fault.error, fault.message) if isinstance(fault, ErrorEvent) else None
+        wrong = isinstance(fault, WrongSchema)
+        if asked.request.get("stream"):
+            stream = dialect.stream(reply, asked.request, wrong=wrong)
+            inside = b"" if error is None else dialect.error_event(error, call.request_id)
+            plan = plan_of(stream, pace.token_at_s, fault, inside, place)
+            return _Prepared(fault, reply, plan, dialect.events, error=error)
+        message = dialect.message(reply, wrong=wrong)
+        if isinstance(fault, Placed) and error is None:
+            # What a fault does to an answer in one piece is easiest done to the pieces of its body.
+            times = (pace.end_s,) * max(1, reply.answer.size)
+            return _Prepared(fault, reply, plan_of(_in_pieces(message, reply), times, fault, b"", place), JSON[1])
+        plan = plan_of(Stream([b""]), (pace.end_s,), None if error else fault, b"", place)
+        return _Prepared(fault, reply, plan, None, message, error)
+
+    async def _send(self, call: _Call, prepared: _Prepared, player: Player) -> None:
+        if prepared.content_type is None:
+            await player.ended
+            if prepared.error is not None:
+                raise prepared.error
+            await send_json(call.send, 200, prepared.message or {}, self._headers(call))
+            return
+        transport = transport_of(call.scope)
+        await player.begun
+        await send_start(call.send, 200, [(b"content-type", prepared.content_type), *self._headers(call)])
+        player.open(transport)
+        await player.ended
+        if prepared.plan.ending == "complete":
+            await call.send({"type": "http.response.body", "body": b""})
+            return
+        if prepared.plan.ending == "reset":
+            connection: socket.socket = transport.get_extra_info("socket")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            transport.abort()
+        else:
+            transport.close()
+        await asyncio.get_running_loop().create_future()  # the end of the connection ends this
 
     async def _fail_at_once(self, fault: Fault) -> None:
         """Raises `ApiError` where a fault does not let it come to an answer."""
@@ -197,31 +239,16 @@ class Exchange:
         if error is not None:
             raise error
 
-    async def _send_chunked(self, call: _Call, player: Player, plan: Plan, content_type: bytes) -> None:
-        transport = transport_of(call.scope)
-        await player.begun
-        await send_start(call.send, 200, [(b"content-type", content_type), *self._headers(call)])
-        player.open(transport)
-        await player.ended
-        if plan.ending == "complete":
-            await call.send({"type": "http.response.body", "body": b""})
-            return
-        if plan.ending == "reset":
-            connection: socket.socket = transport.get_extra_info("socket")
-            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-            transport.abort()
-        else:
-            transport.close()
-        await asyncio.get_running_loop().create_future()  # the end of the connection ends this
-
-    def _book(self, visit: Visit, fault: Fault | None, reply: Reply, sent: int, *, chunked: bool) -> None:
+    def _book(self, visit: Visit, prepared: _Prepared, sent: int) -> None:
         """How an answer ended, before its last byte is sent."""
-        match fault:
+        match prepared.fault:
             case Truncation():
-                visit.truncated(_text_of_first(reply, sent))
-            case ErrorEvent(error=kind) if chunked:
+                visit.truncated(_text_of_first(prepared.reply, sent) if prepared.content_type != JSON[1] else "")
+            case ErrorEvent(error=kind) if prepared.chunked:
                 visit.refused(kind, time.monotonic(), None, None)
-            case Malformed(how="json" | "nameless") | Disconnect() | WrongSchema():
+            case Malformed(how="unknown") if prepared.content_type != JSON[1]:
+                visit.end("completed", delivered=sent)  # an event that nobody knows does no harm
+            case Malformed() | Disconnect() | WrongSchema():
                 visit.end("failed")
             case ErrorEvent():
                 pass  # raised, and booked with the answer that it becomes
@@ -232,11 +259,11 @@ class Exchange:
         return self._dialect.headers(call.request_id, self._provider.limits.standing(time.monotonic()))
 
 
-def _in_pieces(message: Mapping[str, Any], tokens: int) -> Stream:
+def _in_pieces(message: Mapping[str, Any], reply: Reply) -> Stream:
     """A body in as many pieces as it has tokens, so that a place in the answer is one in the body."""
     body = json.dumps(message).encode()
     found = Stream()
-    pieces = max(1, tokens)
+    pieces = max(1, reply.answer.size)
     bounds = [len(body) * place // pieces for place in range(pieces + 1)]
     found.tokens(body[start:end] for start, end in pairwise(bounds))
     return found

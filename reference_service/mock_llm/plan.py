@@ -121,6 +121,8 @@ def _end(stream: Stream, place: int) -> None:
 
 def _malformed(event: bytes, how: str) -> bytes:
     lines = event.split(b"\n")
+    if not any(line.startswith(b"data:") for line in lines):  # a piece of a body
+        return event[: len(event) // 2]
     match how:
         case "nameless":
             return b"\n".join(line for line in lines if not line.startswith(b"event:"))
@@ -128,8 +130,7 @@ def _malformed(event: bytes, how: str) -> bytes:
             strange = json.dumps({"type": "weather_report", "wind": "calm"}).encode()
             return b"event: weather_report\ndata: " + strange + b"\n\n" + event
         case _:
-            cut = [line[: max(8, len(line) // 2)] if line.startswith((b"data:", b"{")) else line for line in lines]
-            return b"\n".join(cut)
+            return b"\n".join(line[: len(line) // 2] if line.startswith(b"data:") else line for line in lines)
 
 
 def _steps(stream: Stream, token_at_s: Sequence[float], marks: _Marks) -> Plan:
