@@ -25,6 +25,8 @@ WORDLLAMA = "wordllama-256"
 HASHED = "hashed-ngrams-256"
 _ALIASES = re.compile(r"text-embedding-|voyage-|embed-")
 _LONGEST_TOKENS = 8192
+_LONGEST_WORD = 400
+"""Characters; what is longer without a space is no word, and merged in parts: the work grows with the square."""
 _SPACE = "▁"
 
 Embed = Callable[[str], list[float]]
@@ -94,7 +96,8 @@ class _Vocabulary:
         """The tokens of a text. Merges do not cross the beginnings of words but where spaces follow each other."""
         found: list[int] = []
         for word in re.findall(rf"{_SPACE}+[^{_SPACE}]*", _SPACE + text.replace(" ", _SPACE)):
-            found += self._of_word(word)
+            for start in range(0, len(word), _LONGEST_WORD):
+                found += self._of_word(word[start : start + _LONGEST_WORD])
         return found
 
     def _of_word(self, word: str) -> list[int]:

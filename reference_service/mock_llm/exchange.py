@@ -176,7 +176,7 @@ class Exchange:
                 raise ApiError("overloaded_error", "Overloaded") from None
             await self._send(call, prepared, player)
         finally:
-            if player.begun.done() and not player.ended.done():  # given up by its client: billed all the same
+            if player.in_progress:  # given up by its client: billed all the same
                 used = player.tokens
                 call.visit.generated(size, used)
             provider.pacemaker.leave(player)

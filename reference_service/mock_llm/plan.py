@@ -122,7 +122,8 @@ def _end(stream: Stream, place: int) -> None:
 def _malformed(event: bytes, how: str) -> bytes:
     lines = event.split(b"\n")
     if not any(line.startswith(b"data:") for line in lines):  # a piece of a body
-        return event[: len(event) // 2]
+        half = len(event) // 2
+        return event[:half] + b"\0" + event[half:]  # no JSON has that anywhere
     match how:
         case "nameless":
             return b"\n".join(line for line in lines if not line.startswith(b"event:"))

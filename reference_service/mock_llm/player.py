@@ -28,6 +28,8 @@ class Player(Member):
         self.begun: asyncio.Future[None] = loop.create_future()
         self.ended: asyncio.Future[None] = loop.create_future()
         self.admitted_s: float | None = None
+        self.in_progress = False
+        """Its first step was, its last one was not."""
         self.tokens = 0
         """Generated so far."""
 
@@ -45,10 +47,12 @@ class Player(Member):
         plan = self._plan
         self.tokens += plan.tokens[place]
         if place == 0:
+            self.in_progress = True
             self._first(at_s)
             _wake(self.begun)
         over = place + 1 == len(plan.data)
         if over:
+            self.in_progress = False
             self._last()
         if self._transport is None:
             self._unsent.append(plan.data[place])

@@ -92,9 +92,8 @@ def test_no_stretch_of_time_overspends_any_limit(calls):
         fits &= told["input-tokens"].remaining >= size and told["output-tokens"].remaining >= most
         try:
             limits.take(now_s, size, most)
-        except ApiError as error:
+        except ApiError:
             assert not fits, "the headers said that there was room"
-            assert error.retry_after_s is None or error.retry_after_s > 0
             continue
         used = math.floor(most * share)
         spent.append((now_s, {"requests": 1, "input-tokens": size, "output-tokens": used}))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -82,7 +84,7 @@ def test_a_conversation_reads_what_it_said_before():
         sizes.append((use.read, use.created, input_tokens(asked)))
         messages = [*messages, {"role": "assistant", "content": f"answer {turn}"}, {"role": "user", "content": LONG}]
     assert sizes[0] == (0, sizes[0][2], sizes[0][2])
-    for (_, _, before), (read, created, size) in zip(sizes, sizes[1:], strict=False):
+    for (_, _, before), (read, created, size) in pairwise(sizes):
         assert (read, read + created) == (before, size)
 
 
