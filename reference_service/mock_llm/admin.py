@@ -16,7 +16,6 @@ What is malformed is answered with 400 and a sentence. Everything of it is as it
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import unquote
 
 from windtunnel.reference_service.environment import SettingError
 from windtunnel.reference_service.mock_llm.faults import RULE, RULES
@@ -48,8 +47,8 @@ def administer(provider: Provider, method: str, path: str, body: bytes) -> tuple
             case "DELETE", ["faults"]:
                 provider.faults.replace(())
                 return 200, _faults(provider)
-            case "DELETE", ["faults", name]:
-                return 200, {"removed": provider.faults.remove(unquote(name))}
+            case "DELETE", ["faults", *name]:
+                return 200, {"removed": provider.faults.remove("/".join(name))}
             case "GET", ["answers"]:
                 return 200, {"answers": [_told(script) for script in provider.scripts.scripts]}
             case "PUT", ["answers"]:
@@ -73,4 +72,4 @@ def _faults(provider: Provider) -> dict[str, Any]:
 
 
 def _told(one: Frozen) -> dict[str, Any]:
-    return one.model_dump(mode="json", exclude_defaults=False, exclude_none=True)
+    return one.model_dump(mode="json", exclude_none=True)

@@ -48,8 +48,8 @@ _TELL_PROMPT = re.compile(
     re.IGNORECASE,
 )
 _SAY = re.compile(
-    r"\b(?:say|print|reply|respond|answer|output|write|repeat)\b"
-    r"(?:\s+(?:with|only|exactly|just|the|word|words|phrase|text|following))*\s*:?\s*"
+    r"\b(?i:say|print|reply|respond|answer|output|write|repeat)\b"
+    r"(?:\s+(?i:with|only|exactly|just|the|word|words|phrase|text|following))*\s*:?\s*"
     r"(?:\"([^\"\n]+)\"|'([^'\n]+)'|“([^”\n]+)”|`([^`\n]+)`|:\s*([^\n.]+)|([A-Z][A-Z0-9_-]{2,}))",
 )
 _CALL = re.compile(
