@@ -33,7 +33,7 @@ import uvloop
 TOKENS_PER_S = 20
 FIRST_TOKEN_S = 0.2
 RAMP_S = 5.0
-"""Streams begin within this time, at instants drawn from a seed."""
+"""Streams begin within this time, or half of what one lasts if that is less, at instants drawn from a seed."""
 START_LIMIT_S = 30
 GRACE_S = 15
 """Beyond its due end a run is given up after this."""
@@ -147,12 +147,13 @@ async def load(
         ends.append(done)
     gc.collect()
     gc.disable()
+    ramp_s = min(RAMP_S, seconds / 2)
     began_s = loop.time() + 0.1
     for reader in readers:
-        loop.call_at(began_s + random.random() * RAMP_S, reader.send)
-    await asyncio.sleep(RAMP_S + 0.5)
+        loop.call_at(began_s + random.random() * ramp_s, reader.send)
+    await asyncio.sleep(ramp_s + 0.2)
     before, at_s = process.cpu_times(), time.perf_counter()
-    await asyncio.sleep(max(0.0, FIRST_TOKEN_S + seconds - RAMP_S - 0.5))
+    await asyncio.sleep(max(0.0, FIRST_TOKEN_S + seconds - ramp_s - 0.2))
     after, passed_s = process.cpu_times(), time.perf_counter() - at_s
     await asyncio.wait(ends, timeout=GRACE_S)
     gc.enable()

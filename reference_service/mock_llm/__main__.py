@@ -10,8 +10,8 @@ from windtunnel.reference_service.mock_llm.service import MockLlm
 from windtunnel.reference_service.mock_llm.settings import MockSettings
 from windtunnel.reference_service.serving import Drain, Server
 
-_COLLECT_AFTER = 50_000
-"""Objects that are made between two collections of the young."""
+_COLLECT_AFTER = 1_000
+"""Objects that are made between two collections of the young: few, so that each of them is short."""
 
 
 def main() -> None:
@@ -24,7 +24,7 @@ def main() -> None:
     # Answers take seconds; a caller that waits longer than this has given up.
     drain = Drain(notice_s=process.drain_notice_s, limit_s=30)
     app = MockLlm(settings, drain)
-    # Collections make tokens late: what is there now stays and is looked at no more, and the rest less often.
+    # Collections make tokens late: what is there now stays and is looked at no more, and the old ones seldom.
     gc.collect()
     gc.freeze()
     gc.set_threshold(_COLLECT_AFTER, 10, 50)

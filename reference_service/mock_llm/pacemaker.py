@@ -31,8 +31,10 @@ class Pacemaker:
 
     def _tick(self) -> None:
         self._timer = None
-        self.batch.advance(time.monotonic())
-        self._arm()
+        try:
+            self.batch.advance(time.monotonic())
+        finally:  # a mistake in one stream must not stop all others
+            self._arm()
 
     def _arm(self) -> None:
         due_s = self.batch.due_s
