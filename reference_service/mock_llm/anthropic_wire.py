@@ -34,7 +34,7 @@ class Messages:
 
     def read(self, headers: Mapping[str, str], body: bytes) -> dict[str, Any]:
         """The request, checked. Raises `ApiError`."""
-        return parse(body, check_headers(headers), self._models)
+        return parse(body, check_headers(headers), self._models, beta="anthropic-beta" in headers)
 
     def message(self, reply: Reply, *, wrong: bool = False) -> dict[str, Any]:
         """A whole answer; `wrong`: of another shape than documented."""

@@ -64,7 +64,7 @@ def _hashed(text: str) -> list[float]:
     for word in re.findall(r"\w+", text.lower()):
         marked = f"^{word}$"
         for part in (word, *(marked[start : start + 3] for start in range(len(marked) - 2))):
-            digest = hashlib.blake2b(part.encode(), digest_size=4).digest()
+            digest = hashlib.blake2b(part.encode(errors="surrogatepass"), digest_size=4).digest()
             value = int.from_bytes(digest)
             vector[value % DIMENSIONS] += 1.0 if value & 0x8000_0000 else -1.0
     return _unit(vector)
@@ -112,7 +112,11 @@ class _Vocabulary:
         found = []
         for part in parts:
             known = self._ids.get(part)
-            found += [known] if known is not None else [self._ids[f"<0x{byte:02X}>"] for byte in part.encode()]
+            found += (
+                [known]
+                if known is not None
+                else [self._ids[f"<0x{byte:02X}>"] for byte in part.encode(errors="replace")]
+            )
         return found
 
 

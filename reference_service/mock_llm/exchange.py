@@ -188,7 +188,7 @@ class Exchange:
         """What is sent, and when."""
         provider, dialect = self._provider, self._dialect
         pace = provider.pace(asked, reply.answer, reply.input_tokens - reply.cache.read, fault)
-        place = draws(provider.seed, asked.digest, "place")
+        place = draws(provider.seed, asked.digest, f"place {asked.ordinal}")
         error = ApiError(fault.error, fault.message) if isinstance(fault, ErrorEvent) else None
         wrong = isinstance(fault, WrongSchema)
         if asked.request.get("stream"):

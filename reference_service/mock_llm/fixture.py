@@ -47,8 +47,9 @@ DEFAULTS = {
 class MockLlmProcess:
     """A mock that runs. `url` is the base of both APIs: Anthropic's clients take it as it is, OpenAI's with /v1."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pid: int) -> None:
         self.url = url
+        self.pid = pid
         self.openai_url = f"{url}/v1"
 
     def ledger(self) -> dict[str, Any]:
@@ -114,7 +115,7 @@ def running(**settings: str) -> Iterator[MockLlmProcess]:
     )
     assert process.stdout is not None
     try:
-        yield MockLlmProcess(_address(process))
+        yield MockLlmProcess(_address(process), process.pid)
     finally:
         process.kill()
         process.wait(_CALL_LIMIT_S)

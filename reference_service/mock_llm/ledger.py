@@ -204,4 +204,4 @@ def _key(asked: Asked) -> tuple[str, bool]:
 
 
 def _digest(text: str) -> bytes:
-    return hashlib.sha256(text.strip().encode()).digest()
+    return hashlib.sha256(text.strip().encode(errors="surrogatepass")).digest()

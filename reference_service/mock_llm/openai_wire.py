@@ -15,7 +15,7 @@ from windtunnel.reference_service.mock_llm.errors import ApiError
 from windtunnel.reference_service.mock_llm.limits import Standing
 from windtunnel.reference_service.mock_llm.models import Model
 from windtunnel.reference_service.mock_llm.reply import Reply, Stream
-from windtunnel.reference_service.mock_llm.validation import invalid, json_object
+from windtunnel.reference_service.mock_llm.validation import checked_schema, invalid, json_object
 from windtunnel.reference_service.mock_llm.when import Api
 
 CREATED_S = 1_767_225_600
@@ -50,7 +50,7 @@ class ChatCompletions:
         for name in ("model", "messages"):
             if name not in told:
                 raise invalid(f"you must provide a {name} parameter")
-        if told["model"] not in self._models:
+        if not isinstance(told["model"], str) or told["model"] not in self._models:
             raise ApiError("not_found_error", f"The model `{told['model']}` does not exist")
         if told.get("n") not in (None, 1):
             raise invalid("n: this mock answers with one choice")
@@ -58,14 +58,16 @@ class ChatCompletions:
             "model": told["model"],
             "max_tokens": _max_tokens(told, self._models[told["model"]]),
             "stream": _flag(told, "stream"),
-            "include_usage": bool((told.get("stream_options") or {}).get("include_usage")),
+            "include_usage": bool(_object(told, "stream_options").get("include_usage")),
             **_messages(told["messages"]),
             **_form(told),
         }
         stops = told.get("stop")
         if stops is not None:
             request["stop_sequences"] = [stops] if isinstance(stops, str) else stops
-            if not all(isinstance(stop, str) and stop for stop in request["stop_sequences"]):
+            if not isinstance(request["stop_sequences"], list) or not all(
+                isinstance(stop, str) and stop for stop in request["stop_sequences"]
+            ):
                 raise invalid("stop: expected a text or up to four of them")
         return request
 
@@ -156,6 +158,20 @@ def _flag(told: Mapping[str, Any], name: str) -> bool:
     return bool(value)
 
 
+def _object(told: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value = told.get(name)
+    if value is not None and not isinstance(value, dict):
+        raise invalid(f"{name}: expected an object")
+    return value or {}
+
+
+def _list(told: Mapping[str, Any], name: str) -> list[Any]:
+    value = told.get(name)
+    if value is not None and not isinstance(value, list):
+        raise invalid(f"{name}: expected a list")
+    return value or []
+
+
 def _messages(told: Any) -> dict[str, Any]:
     """System prompt and messages; what developers and systems say goes before the conversation."""
     if not isinstance(told, list) or not told:
@@ -173,14 +189,15 @@ def _messages(told: Any) -> dict[str, Any]:
                 messages.append({"role": "user", "content": _parts(where, content)})
             case "assistant":
                 blocks = _parts(where, content) if content else []
-                blocks += [_asked_tool(where, call) for call in message.get("tool_calls") or ()]
+                blocks += [_asked_tool(where, call) for call in _list(message, "tool_calls")]
                 if not blocks:
                     raise invalid(f"{where}: expected content or tool_calls")
                 messages.append({"role": "assistant", "content": blocks})
             case "tool":
                 if not isinstance(message.get("tool_call_id"), str):
                     raise invalid(f"{where}.tool_call_id: expected a text")
-                block = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": content}
+                found = _parts(where, content) if content else []
+                block = {"type": "tool_result", "tool_use_id": message["tool_call_id"], "content": found}
                 messages.append({"role": "user", "content": [block]})
             case _:
                 raise invalid(f"{where}.role: expected system, developer, user, assistant or tool")
@@ -215,18 +232,19 @@ def _asked_tool(where: str, call: Any) -> dict[str, Any]:
 def _form(told: Mapping[str, Any]) -> dict[str, Any]:
     """Tools and the wanted shape."""
     found: dict[str, Any] = {}
-    tools = told.get("tools")
+    tools = _list(told, "tools")
     if tools:
         found["tools"] = [_tool(place, tool) for place, tool in enumerate(tools)]
     choice = told.get("tool_choice")
     if choice is not None:
         found["tool_choice"] = _tool_choice(choice, [tool["name"] for tool in found.get("tools", ())])
-    shape = told.get("response_format") or {"type": "text"}
+    shape = _object(told, "response_format") or {"type": "text"}
     match shape.get("type"):
         case "json_schema":
-            schema = (shape.get("json_schema") or {}).get("schema")
+            schema = _object(shape, "json_schema").get("schema")
             if not isinstance(schema, dict):
                 raise invalid("response_format.json_schema.schema: expected a schema")
+            checked_schema(schema, "response_format.json_schema.schema")
             found["output_config"] = {"format": {"type": "json_schema", "schema": schema}}
         case "json_object":
             free = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
@@ -245,7 +263,9 @@ def _tool(place: int, tool: Any) -> dict[str, Any]:
     return {
         "name": function["name"],
         "description": function.get("description", ""),
-        "input_schema": function.get("parameters") or {"type": "object"},
+        "input_schema": checked_schema(
+            _object(function, "parameters") or {"type": "object"}, f"tools[{place}].function.parameters"
+        ),
     }
 
 
@@ -253,7 +273,7 @@ def _tool_choice(choice: Any, names: list[str]) -> dict[str, Any]:
     kinds = {"none": "none", "auto": "auto", "required": "any"}
     if isinstance(choice, str) and choice in kinds:
         return {"type": kinds[choice]}
-    name = (choice.get("function") or {}).get("name") if isinstance(choice, dict) else None
+    name = _object(choice, "function").get("name") if isinstance(choice, dict) else None
     if name in names:
         return {"type": "tool", "name": name}
     raise invalid(f"tool_choice: expected none, auto, required or one of {', '.join(names) or 'the tools'}")

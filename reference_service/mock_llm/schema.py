@@ -15,6 +15,8 @@ from windtunnel.reference_service.mock_llm.words import WORDS
 
 _DEEPEST = 6
 """Below, only what a schema requires is made, so that recursive schemas end."""
+_DEEPEST_REFERENCE = 12
+"""Below, no reference is followed: a schema that requires itself has no value that ends."""
 _BOTTOM = 40
 _FORMATS = {
     "date": "2026-03-{:02d}",
@@ -26,6 +28,55 @@ _FORMATS = {
     "ipv4": "192.0.2.{}",
     "hostname": "host{}.example.com",
 }
+
+
+_KINDS = ("object", "array", "string", "integer", "number", "boolean", "null")
+_COUNTS = ("minItems", "maxItems", "minLength", "maxLength")
+_BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "multipleOf")
+_LARGEST = 10_000
+"""Items or characters that a schema may demand."""
+
+
+def check_schema(schema: Any, where: str, depth: int = 0) -> None:
+    """Raises `ValueError`, with the place, for what is no schema or could not be followed."""
+    if isinstance(schema, bool):
+        return
+    if not isinstance(schema, dict) or depth > _BOTTOM:
+        raise ValueError(f"{where}: Input should be a schema of at most {_BOTTOM} levels")
+    kinds = schema.get("type", "object")
+    for kind in kinds if isinstance(kinds, list) and kinds else [kinds]:
+        if kind not in _KINDS:
+            raise ValueError(f"{where}.type: Input should be one of {', '.join(_KINDS)}")
+    for name in ("enum", "anyOf", "oneOf", "allOf"):
+        if name in schema and not (isinstance(schema[name], list) and schema[name]):
+            raise ValueError(f"{where}.{name}: Input should be a list that is not empty")
+    for name in _COUNTS:
+        if name in schema and not (type(schema[name]) is int and 0 <= schema[name] <= _LARGEST):
+            raise ValueError(f"{where}.{name}: Input should be a whole number from 0 to {_LARGEST}")
+    for name in _BOUNDS:
+        bound = schema.get(name, 1)
+        if isinstance(bound, bool) or not isinstance(bound, int | float) or (name == "multipleOf" and bound <= 0):
+            raise ValueError(f"{where}.{name}: Input should be a number")
+    required = schema.get("required", [])
+    if not isinstance(required, list) or not all(isinstance(name, str) for name in required):
+        raise ValueError(f"{where}.required: Input should be a list of names")
+    for name in ("$ref", "format"):
+        if not isinstance(schema.get(name, ""), str):
+            raise ValueError(f"{where}.{name}: Input should be a string")
+    for name in ("properties", "$defs", "definitions"):
+        parts = schema.get(name, {})
+        if not isinstance(parts, dict):
+            raise ValueError(f"{where}.{name}: Input should be an object")
+        for key, part in parts.items():
+            check_schema(part, f"{where}.{name}.{key}", depth + 1)
+    for name in ("anyOf", "oneOf", "allOf", "prefixItems"):
+        parts = schema.get(name, [])
+        if not isinstance(parts, list):
+            raise ValueError(f"{where}.{name}: Input should be a list")
+        for place, part in enumerate(parts):
+            check_schema(part, f"{where}.{name}.{place}", depth + 1)
+    if "items" in schema:
+        check_schema(schema["items"], f"{where}.items", depth + 1)
 
 
 def example(schema: Mapping[str, Any] | bool, random: Random) -> Any:
@@ -61,7 +112,7 @@ def _value(schema: Any, random: Random, root: Mapping[str, Any], depth: int) -> 
 
 def _resolved(schema: Any, random: Random, root: Mapping[str, Any], depth: int) -> Mapping[str, Any]:
     """Without $ref, allOf, anyOf and oneOf: followed, merged, one of them chosen."""
-    if not isinstance(schema, Mapping) or depth > _BOTTOM:
+    if not isinstance(schema, Mapping) or depth > _BOTTOM or ("$ref" in schema and depth > _DEEPEST_REFERENCE):
         return {}
     if "$ref" in schema:
         return _resolved(_at(schema["$ref"], root), random, root, depth + 1)

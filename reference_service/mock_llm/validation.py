@@ -11,6 +11,7 @@ from typing import Any
 
 from windtunnel.reference_service.mock_llm.errors import ApiError
 from windtunnel.reference_service.mock_llm.models import Model
+from windtunnel.reference_service.mock_llm.schema import check_schema
 from windtunnel.reference_service.mock_llm.tokens import input_tokens
 
 VERSIONS = ("2026-10-21", "2023-06-01")
@@ -51,10 +52,23 @@ def check_headers(headers: Mapping[str, str]) -> str:
     return version
 
 
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def checked_schema(schema: Any, where: str) -> dict[str, Any]:
+    """A schema that answers can be made of. Raises `ApiError`."""
+    try:
+        check_schema(schema, where)
+    except ValueError as error:
+        raise invalid(str(error)) from None
+    return schema if isinstance(schema, dict) else {}
+
+
 def json_object(body: bytes) -> dict[str, Any]:
     """A body as a JSON object. Raises `ApiError`."""
     try:
-        found = json.loads(body)
+        found = json.loads(body, parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise invalid(f"The request body is not valid JSON: {error}") from None
     if not isinstance(found, dict):
@@ -62,20 +76,35 @@ def json_object(body: bytes) -> dict[str, Any]:
     return found
 
 
-def parse(body: bytes, version: str, models: Mapping[str, Model], required: Sequence[str] = REQUIRED) -> dict[str, Any]:
-    """The request as a checked JSON object. Raises `ApiError`."""
-    return check(json_object(body), version, models, required)
+def parse(
+    body: bytes,
+    version: str,
+    models: Mapping[str, Model],
+    required: Sequence[str] = REQUIRED,
+    *,
+    beta: bool = False,
+) -> dict[str, Any]:
+    """The request as a checked JSON object; a beta (header anthropic-beta) may add parameters that are unknown here.
+
+    Raises `ApiError`.
+    """
+    return check(json_object(body), version, models, required, beta=beta)
 
 
 def check(
-    request: dict[str, Any], version: str, models: Mapping[str, Model], required: Sequence[str] = REQUIRED
+    request: dict[str, Any],
+    version: str,
+    models: Mapping[str, Model],
+    required: Sequence[str] = REQUIRED,
+    *,
+    beta: bool = False,
 ) -> dict[str, Any]:
     """The same request, as it is what the API takes. Raises `ApiError`."""
     for name in required:
         if name not in request:
             raise invalid(f"{name}: Field required")
     for name in request:
-        if name not in _KNOWN:
+        if name not in _KNOWN and not beta:
             raise invalid(f"{name}: Extra inputs are not permitted")
     _check_parameters(request, version)
     _check_messages(request["messages"], version)
@@ -136,6 +165,7 @@ def _check_output_config(config: Any) -> None:
         return
     if not isinstance(shape, dict) or shape.get("type") != "json_schema" or not isinstance(shape.get("schema"), dict):
         raise invalid("output_config.format: Input should be of type json_schema with a schema")
+    checked_schema(shape["schema"], "output_config.format.schema")
 
 
 def _check_messages(messages: Any, version: str) -> None:
@@ -186,18 +216,35 @@ def _check_blocks(where: str, blocks: Any) -> None:
 
 def _check_block(where: str, block: dict[str, Any], role: str, asked_tools: set[str], version: str) -> None:
     if block["type"] == "tool_result":
-        if block.get("tool_use_id") not in asked_tools:
+        if not isinstance(block.get("tool_use_id"), str) or block["tool_use_id"] not in asked_tools:
             raise invalid(
                 f"{where}: unexpected `tool_use_id` found in `tool_result` blocks: {block.get('tool_use_id')}. "
                 "Each `tool_result` block must have a corresponding `tool_use` block in the previous message."
             )
         if block.get("content") is not None and not isinstance(block["content"], str):
             _check_blocks(f"{where}.content", block["content"] or [{"type": "empty"}])
+    if block["type"] == "tool_use" and not (
+        isinstance(block.get("name"), str) and isinstance(block.get("input"), dict)
+    ):
+        raise invalid(f"{where}: tool_use needs a name and an input")
+    if block["type"] == "search_result" and not isinstance(block.get("content"), str):
+        _check_blocks(f"{where}.content", block.get("content"))
+    if block["type"] in ("image", "document"):
+        _check_source(f"{where}.source", block.get("source"))
     if version == VERSIONS[0]:
         if role == "assistant" and block["type"] == "document":
             raise invalid(f"{where}: document blocks are not permitted in assistant messages")
         if role == "user" and block["type"] == "text" and block.get("citations"):
             raise invalid(f"{where}.citations: must be empty in user text blocks")
+
+
+def _check_source(where: str, source: Any) -> None:
+    if not isinstance(source, dict):
+        raise invalid(f"{where}: Field required")
+    if source.get("type") == "content" and not isinstance(source.get("content"), str):
+        _check_blocks(f"{where}.content", source.get("content"))
+    if source.get("type") == "text" and not isinstance(source.get("data"), str):
+        raise invalid(f"{where}.data: Input should be a valid string")
 
 
 def _check_tools(request: dict[str, Any]) -> None:
@@ -210,6 +257,7 @@ def _check_tools(request: dict[str, Any]) -> None:
             raise invalid(f"tools.{place}.name: Field required")
         if tool.get("type") in (None, "custom") and not isinstance(tool.get("input_schema"), dict):
             raise invalid(f"tools.{place}.input_schema: Field required")
+        checked_schema(tool.get("input_schema") or {}, f"tools.{place}.input_schema")
         names.append(tool["name"])
     if len(set(names)) < len(names):
         raise invalid("tools: Tool names must be unique.")

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
 from windtunnel.reference_service.mock_llm.fixture import running
@@ -63,6 +65,24 @@ def test_a_project_uses_it_as_the_documentation_says(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     assert "3 passed" in done.stdout
+
+
+def test_on_sigterm_what_runs_is_finished() -> None:
+    body = {
+        "model": "claude-haiku-4-5",
+        "max_tokens": 20,
+        "stream": True,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+    with running(
+        TOKEN_MS='{"kind":"constant","value":40}', ANSWERS='[{"say":"one two three four five six seven eight"}]'
+    ) as mock:
+        headers = {"x-api-key": "k", "anthropic-version": "2023-06-01"}
+        with httpx.stream("POST", f"{mock.url}/v1/messages", json=body, headers=headers, timeout=10) as response:
+            lines = response.iter_lines()
+            assert next(lines) == "event: message_start"
+            os.kill(mock.pid, signal.SIGTERM)
+            assert [line for line in lines if line.startswith("event: ")][-1] == "event: message_stop"
 
 
 def test_a_mistake_in_a_setting_is_told(mock_llm) -> None:

@@ -194,6 +194,13 @@ def test_both_versions_answer_with_either_key(mock_llm, version, key):
     assert response.headers["anthropic-organization-id"]
 
 
+def test_what_a_beta_adds_is_let_pass(client):
+    message = client.beta.messages.create(**BODY, betas=["some-2026-01-01"], extra_body={"novelty": {"on": True}})
+    assert message.stop_reason == "end_turn"
+    with pytest.raises(anthropic.BadRequestError, match="novelty"):
+        client.messages.create(**BODY, extra_body={"novelty": {"on": True}})
+
+
 def test_counting_agrees_with_usage_whatever_is_in_a_request(client):
     asked = {
         "model": BODY["model"],

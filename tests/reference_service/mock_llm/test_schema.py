@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from windtunnel.reference_service.mock_llm.schema import example
+from windtunnel.reference_service.mock_llm.schema import check_schema, example
 
 LEAF = st.one_of(
     st.fixed_dictionaries({"type": st.just("integer"), "minimum": st.integers(-50, 0), "maximum": st.integers(0, 50)}),
@@ -87,6 +87,27 @@ def test_a_value_is_allowed_and_repeatable(schema, seed):
     json.dumps(value)
 
 
+@pytest.mark.parametrize(
+    ("schema", "place"),
+    [
+        ({"type": "text"}, "x.type"),
+        ({"type": []}, "x.type"),
+        ({"properties": {"a": {"enum": []}}}, "x.properties.a.enum"),
+        ({"items": {"anyOf": [{"minItems": -1}]}}, "x.items.anyOf.0.minItems"),
+        ({"minLength": 10**9}, "x.minLength"),
+        ({"multipleOf": 0}, "x.multipleOf"),
+        ({"required": "a"}, "x.required"),
+        ({"properties": []}, "x.properties"),
+        ({"$ref": 7}, r"x.\$ref"),
+        ({"prefixItems": {}}, "x.prefixItems"),
+        ([], "x:"),
+    ],
+)
+def test_what_is_no_schema_is_told_with_its_place(schema, place):
+    with pytest.raises(ValueError, match=place):
+        check_schema(schema, "x")
+
+
 def test_a_schema_that_contains_itself_ends():
     tree = {
         "$ref": "#/$defs/node",
@@ -104,6 +125,11 @@ def test_a_schema_that_contains_itself_ends():
     value = example(tree, Random(1))
     assert set(value) == {"name", "children"}
     assert len(json.dumps(value)) < 100_000
+
+
+def test_a_schema_that_no_value_can_meet_ends_too():
+    tree = {"type": "object", "properties": {"a": {"$ref": "#"}, "b": {"$ref": "#"}}, "required": ["a", "b"]}
+    assert set(example(tree, Random(1))) == {"a", "b"}
 
 
 def test_all_of_is_merged():
