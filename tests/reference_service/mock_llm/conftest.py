@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable, Iterator
 
 import anthropic
@@ -14,6 +15,8 @@ from windtunnel.reference_service.mock_llm.fixture import (  # noqa: F401 - fixt
     start_mock_llm,
 )
 
+NO_TLS = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+"""Never used, and quicker to make than one that knows authorities."""
 BODY = {"model": "claude-haiku-4-5", "max_tokens": 100, "messages": [{"role": "user", "content": "hi"}]}
 
 
@@ -23,7 +26,9 @@ def connect() -> Iterator[Callable[..., anthropic.Anthropic]]:
     clients = []
 
     def connect(mock: MockLlmProcess, **settings: object) -> anthropic.Anthropic:
-        given = {"base_url": mock.url, "api_key": "k", "max_retries": 0, "timeout": 10, **settings}
+        transport = anthropic.DefaultHttpxClient(verify=NO_TLS, trust_env=False)
+        given = {"base_url": mock.url, "api_key": "k", "max_retries": 0, "timeout": 10, "http_client": transport}
+        given |= settings
         clients.append(anthropic.Anthropic(**given))  # type: ignore[arg-type]
         return clients[-1]
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import httpx
 import pytest
 
-from .conftest import BODY
+from .conftest import BODY, NO_TLS
 
 RULE = {"fault": {"kind": "stall", "at_token": 3}}
 
 
 def admin(mock, method: str, path: str, content: object = None) -> httpx.Response:
-    return httpx.request(method, f"{mock.url}/admin/{path}", json=content)
+    return httpx.request(method, f"{mock.url}/admin/{path}", json=content, verify=NO_TLS)
 
 
 def test_rules_are_added_read_back_and_removed(mock_llm):

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from windtunnel.reference_service.mock_llm import embeddings
 
+from .conftest import NO_TLS
+
 HERE = embeddings.model_for(embeddings.WORDLLAMA) is not None
 needs_weights = pytest.mark.skipif(not HERE, reason="found no wheel wordllama: its weights are not here")
 MODELS = [embeddings.HASHED, pytest.param(embeddings.WORDLLAMA, marks=needs_weights)]
@@ -79,7 +81,9 @@ def test_any_text_has_a_vector_of_any_size(text, dimensions):
 
 def ask(mock_llm, **fields: object) -> httpx.Response:
     body = {"model": embeddings.HASHED, "input": "hi"} | fields
-    return httpx.post(f"{mock_llm.openai_url}/embeddings", json=body, headers={"authorization": "Bearer k"})
+    return httpx.post(
+        f"{mock_llm.openai_url}/embeddings", json=body, headers={"authorization": "Bearer k"}, verify=NO_TLS
+    )
 
 
 def test_the_answer_has_its_documented_shape_and_says_which_model_it_was(mock_llm):

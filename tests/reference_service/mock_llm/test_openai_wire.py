@@ -9,6 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
+from .conftest import NO_TLS
+
 HELLO = [{"role": "system", "content": "Be kind."}, {"role": "user", "content": "hi"}]
 BODY = {"model": "gpt-5", "messages": HELLO}
 WEATHER = {
@@ -33,14 +35,17 @@ SHAPE = {
 
 @pytest.fixture
 def http(mock_llm) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=mock_llm.openai_url, headers={"authorization": "Bearer k"}, timeout=10) as client:
+    headers = {"authorization": "Bearer k"}
+    with httpx.Client(base_url=mock_llm.openai_url, headers=headers, timeout=10, verify=NO_TLS) as client:
         yield client
 
 
 @pytest.fixture
 def openai_client(mock_llm) -> Iterator[Any]:
     openai = pytest.importorskip("openai", reason="found no openai: its client is not held against the mock")
-    with openai.OpenAI(base_url=mock_llm.openai_url, api_key="k", max_retries=0, timeout=10) as client:
+    transport = openai.DefaultHttpxClient(verify=NO_TLS, trust_env=False)
+    given = {"api_key": "k", "max_retries": 0, "timeout": 10, "http_client": transport}
+    with openai.OpenAI(base_url=mock_llm.openai_url, **given) as client:
         yield client
 
 
