@@ -44,7 +44,7 @@ from windtunnel.reference_service.mock_llm.http import (
 )
 from windtunnel.reference_service.mock_llm.ledger import Visit
 from windtunnel.reference_service.mock_llm.limits import Standing
-from windtunnel.reference_service.mock_llm.plan import Plan, plan_of
+from windtunnel.reference_service.mock_llm.plan import Plan, plan_of, silent_plan
 from windtunnel.reference_service.mock_llm.player import Player
 from windtunnel.reference_service.mock_llm.provider import Provider
 from windtunnel.reference_service.mock_llm.reply import Reply, Stream
@@ -163,7 +163,7 @@ class Exchange:
 
         def last() -> None:
             nonlocal used
-            used = player.tokens if prepared.chunked else answer.size
+            used = player.tokens
             call.visit.generated(size, used)
             self._book(call.visit, prepared, used)
 
@@ -201,8 +201,7 @@ class Exchange:
             # What a fault does to an answer in one piece is easiest done to the pieces of its body.
             times = (pace.end_s,) * max(1, reply.answer.size)
             return _Prepared(fault, reply, plan_of(_in_pieces(message, reply), times, fault, b"", place), JSON[1])
-        plan = plan_of(Stream([b""]), (pace.end_s,), None if error else fault, b"", place)
-        return _Prepared(fault, reply, plan, None, message, error)
+        return _Prepared(fault, reply, silent_plan(pace.token_at_s, reply.answer.size, fault), None, message, error)
 
     async def _send(self, call: _Call, prepared: _Prepared, player: Player) -> None:
         if prepared.content_type is None:

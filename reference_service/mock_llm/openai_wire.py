@@ -58,6 +58,7 @@ class ChatCompletions:
             "model": told["model"],
             "max_tokens": _max_tokens(told, self._models[told["model"]]),
             "stream": _flag(told, "stream"),
+            "caches_by_itself": True,
             "include_usage": bool(_object(told, "stream_options").get("include_usage")),
             **_messages(told["messages"]),
             **_form(told),

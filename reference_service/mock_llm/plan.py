@@ -67,6 +67,13 @@ def plan_of(stream: Stream, token_at_s: Sequence[float], fault: Fault | None, er
     return _steps(stream, token_at_s, marks)
 
 
+def silent_plan(token_at_s: Sequence[float], tokens: int, fault: Fault | None) -> Plan:
+    """Of an answer that is sent by others, as a whole at its end: its tokens are made one by one all the same."""
+    waits_s = {0: fault.ms / 1000} if isinstance(fault, SlowFirstToken) else {}
+    steps = len(token_at_s)
+    return Plan(token_at_s, waits_s, [b""] * steps, [1] * steps if tokens else [0], "complete")
+
+
 def _step_by_token(stream: Stream, token_at_s: Sequence[float]) -> Plan:
     """As `_steps` without a fault, for the many."""
     events = stream.events

@@ -3,7 +3,7 @@
 After the Messages API: a request marks up to four places with cache_control (or, at its top level, its end); what lies
 before a mark is kept for five minutes or an hour from its last use, if it is long enough. A later request reads the
 longest beginning that is kept and ends at a segment of its own at or before its last mark; what lies between is
-written. A beginning can be read as soon as the first token of the answer that wrote it was there. Kept per provider
+written. A request that `caches_by_itself`, as chat completions do, marks every place. A beginning can be read as soon as the first token of the answer that wrote it was there. Kept per provider
 and not per key, as all keys of the mock are of one organisation.
 """
 
@@ -57,6 +57,8 @@ class PrefixCache:
         ttls = [_ttl(part.cache_control) for part in parts]
         if request.get("cache_control") is not None:
             ttls[-1] = _ttl(request["cache_control"])
+        if request.get("caches_by_itself"):
+            ttls = ["5m"] * len(parts)
         marks = [place for place, ttl in enumerate(ttls) if ttl]
         if not marks:
             return NO_CACHE

@@ -161,6 +161,17 @@ def test_a_missing_key_is_401(http):
     assert (response.status_code, response.json()["error"]["code"]) == (401, "invalid_api_key")
 
 
+def test_a_long_beginning_is_read_from_the_cache(http):
+    long = [{"role": "system", "content": "A long and boring document. " * 200}]
+    details = []
+    for question in ("one", "one", "two"):
+        body = BODY | {"messages": [*long, {"role": "user", "content": question}]}
+        usage = http.post("/chat/completions", json=body).json()["usage"]
+        details.append((usage["prompt_tokens_details"]["cached_tokens"], usage["prompt_tokens"]))
+    assert (details[0][0], details[1][0]) == (0, details[1][1])
+    assert 1024 < details[2][0] < details[2][1], "the part that both have, which ends before the question"
+
+
 def test_limits_are_told_in_their_headers(start_mock_llm):
     mock = start_mock_llm(REQUESTS_PER_MINUTE="60", OUTPUT_TOKENS_PER_MINUTE="5000")
     response = httpx.post(f"{mock.openai_url}/chat/completions", json=BODY, headers={"authorization": "Bearer k"})

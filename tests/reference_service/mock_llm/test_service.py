@@ -142,6 +142,7 @@ def test_a_client_that_goes_away_frees_its_slot_at_once(start_mock, wait_until):
         with pytest.raises(httpx.ReadTimeout):
             httpx.post(f"{mock.url}/v1/messages", json=BODY | {"stream": stream}, headers=HEADERS, timeout=0.2)
     wait_until(lambda: mock.ledger()["cancelled"] == 2, within_s=1)
+    assert 1 <= mock.ledger()["output_tokens"] <= 2, "what was made until then is billed"
     began_s = time.perf_counter()
     assert ask(mock, max_tokens=1).status_code == 200
     assert time.perf_counter() - began_s < 0.5
