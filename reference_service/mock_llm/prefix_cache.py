@@ -3,8 +3,9 @@
 After the Messages API: a request marks up to four places with cache_control (or, at its top level, its end); what lies
 before a mark is kept for five minutes or an hour from its last use, if it is long enough. A later request reads the
 longest beginning that is kept and ends at a segment of its own at or before its last mark; what lies between is
-written. A request that `caches_by_itself`, as chat completions do, marks every place. A beginning can be read as soon as the first token of the answer that wrote it was there. Kept per provider
-and not per key, as all keys of the mock are of one organisation.
+written. A request that `caches_by_itself`, as chat completions do, marks every place. A beginning can be read as soon
+as the first token of the answer that wrote it was there. Kept per provider and not per key, as all keys of the mock
+are of one organisation.
 """
 
 from __future__ import annotations

@@ -151,7 +151,7 @@ class Books(RuleBasedStateMachine):
         assert books.in_flight == len(self.open) <= books.peak_in_flight <= books.received
         assert books.intents <= books.attempts <= books.received
         assert books.delivered_output_tokens <= books.output_tokens
-        assert books.completed - books.duplicate_completions <= max(books.intents, books.received - books.attempts)
+        assert books.completed - books.duplicate_completions <= books.intents + (books.received - books.attempts)
         assert books.retry_after_ignored <= books.retry_after_told
         assert books.truncations_retried + books.truncations_accepted <= books.truncations
         assert sum(books.errors.values()) <= books.failed
