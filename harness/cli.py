@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.console import Console
 
+from windtunnel.harness.mock_llm import mock_llm
 from windtunnel.spec.problem import Problem, SpecError, did_you_mean
 
 if TYPE_CHECKING:  # plots and tables take a second to import: --help must not wait for them
@@ -509,6 +510,9 @@ def up(
                 pause.wait(1)
             print("\n".join(gone), file=sys.stderr)
     raise typer.Exit(3)
+
+
+app.command("mock-llm")(mock_llm)
 
 
 @app.command()

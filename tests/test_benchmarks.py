@@ -93,6 +93,19 @@ def test_engines_are_compared_in_a_few_seconds(tmp_path: Path) -> None:
         assert f"| {line['case']} | {line['tool']} |" in done.stdout
 
 
+def test_the_mock_llm_is_timed_in_a_few_seconds(tmp_path: Path) -> None:
+    """As a user calls it: every token arrives, none before its time."""
+    file = tmp_path / "figures.json"
+    command = [sys.executable, "-m", "benchmarks.mock_llm", "--streams", "10", "--seconds", "2", "--json", str(file)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(file.read_text(encoding="utf-8"))
+    assert (found["streams"], found["tokens"], found["missing"]) == (10, 10 * 2 * 20, 0)
+    assert found["early_ms_max"] < 1
+    assert 0 < found["late_ms_p50"] <= found["late_ms_p99"] <= found["late_ms_max"]
+    assert "| 10 | 200 |" in done.stdout
+
+
 def test_the_hour_is_a_model_of_the_whole_scale() -> None:
     """Architecture, deployment, parameters and scenario fit."""
     model = hour.compiled_model(100)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from windtunnel.reference_service.environment import SettingError, exit_on
 from windtunnel.reference_service.mock_llm.service import MockLlm
 from windtunnel.reference_service.mock_llm.settings import MockSettings
 from windtunnel.reference_service.serving import Drain, Server
+
+_COLLECT_AFTER = 1_000
+"""Objects that are made between two collections of the young: few, so that each of them is short."""
 
 
 def main() -> None:
@@ -20,6 +24,10 @@ def main() -> None:
     # Answers take seconds; a caller that waits longer than this has given up.
     drain = Drain(notice_s=process.drain_notice_s, limit_s=30)
     app = MockLlm(settings, drain)
+    # Collections make tokens late: what is there now stays and is looked at no more, and the old ones seldom.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER, 10, 50)
     Server(app, name=process.replica, host=process.host, port=process.port, drain=drain).run()
 
 

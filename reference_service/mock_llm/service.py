@@ -1,204 +1,201 @@
 """The mock LLM as an ASGI application. Raw ASGI, because the instants of its bytes are what it is for.
 
-POST /v1/messages            queue -> one of SLOTS -> first token -> one token each draw -> slot freed
-POST /v1/messages/count_tokens
+POST /v1/messages, /v1/messages/count_tokens     the Messages API
+/v1/messages/batches[/ID[/cancel|/results]]
+GET  /v1/models[/ID]                             for both kinds of clients, by the version header
+POST /v1/chat/completions, /v1/embeddings        OpenAI-compatible
 GET  /healthz, /readyz
-GET  /admin/ledger, POST /admin/reset
+/admin/...                                       see admin
 """
 
 from __future__ import annotations
 
 import asyncio
-import json
-from collections import Counter
-from dataclasses import asdict
+import base64
+import struct
+from collections.abc import Mapping
 from typing import Any
 
-from opentelemetry import trace
 from starlette.types import Receive, Scope, Send
 
-from windtunnel.reference_service.disconnect import ClientGone, while_connected
-from windtunnel.reference_service.mock_llm import answer as answers
-from windtunnel.reference_service.mock_llm.ledger import Ledger, Visit
+from windtunnel.reference_service.disconnect import ClientGone
+from windtunnel.reference_service.mock_llm import embeddings, message_batches
+from windtunnel.reference_service.mock_llm.admin import PREFIX, administer
+from windtunnel.reference_service.mock_llm.anthropic_wire import Messages
+from windtunnel.reference_service.mock_llm.errors import ApiError
+from windtunnel.reference_service.mock_llm.exchange import Dialect, Exchange
+from windtunnel.reference_service.mock_llm.http import body_of, headers_of, send_json, send_start
+from windtunnel.reference_service.mock_llm.openai_wire import ChatCompletions, check_key
+from windtunnel.reference_service.mock_llm.provider import Provider
 from windtunnel.reference_service.mock_llm.settings import MockSettings
-from windtunnel.reference_service.mock_llm.slots import DecodeSlots, QueueFull
-from windtunnel.reference_service.mock_llm.validation import MAX_BODY_BYTES, ApiError, check_headers, parse
-from windtunnel.reference_service.mock_llm.wire import Reply
+from windtunnel.reference_service.mock_llm.tokens import input_tokens, text_tokens
+from windtunnel.reference_service.mock_llm.validation import check_headers, invalid, json_object, parse
 from windtunnel.reference_service.serving import Drain
-from windtunnel.reference_service.tracing import CANCELLED, OUTCOME, Tracing
+from windtunnel.reference_service.tracing import Tracing
 
-_JSON = (b"content-type", b"application/json")
-_EVENTS = (b"content-type", b"text/event-stream; charset=utf-8")
+_BATCHES = "/v1/messages/batches"
+_MODELS = "/v1/models"
+_MOST_TEXTS = 2048
 
 
 class MockLlm:
-    """One provider: its slots, its books, and how often each prompt was asked."""
+    """One provider behind its APIs."""
 
     def __init__(self, settings: MockSettings, drain: Drain) -> None:
-        self._settings = settings
         self._drain = drain
-        self._slots = DecodeSlots(settings.slots, settings.queue_limit)
-        self._ledger = Ledger()
-        self._asked: Counter[str] = Counter()
-        self._requests = 0
         process = settings.process
         self._tracing = Tracing(component=process.component, replica=process.replica, endpoint=process.otlp_endpoint)
+        self._provider = provider = Provider(settings)
+        self._batches = message_batches.MessageBatches(provider)
+        self._anthropic = Messages(provider.models.anthropic)
+        self._openai = ChatCompletions(provider.models.openai)
+        self._messages = Exchange(provider, self._anthropic, self._tracing)
+        self._chat = Exchange(provider, self._openai, self._tracing)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
             return
-        match scope["method"], scope["path"]:
+        path: str = scope["path"]
+        match scope["method"], path:
             case "POST", "/v1/messages":
                 await self._messages(scope, receive, send)
-            case "POST", "/v1/messages/count_tokens":
-                await self._count_tokens(scope, receive, send)
+            case "POST", "/v1/chat/completions":
+                await self._chat(scope, receive, send)
             case "GET", "/healthz":
-                await _send_json(send, 200, {"status": "alive"})
+                await send_json(send, 200, {"status": "alive"})
             case "GET", "/readyz":
                 draining = self._drain.draining
-                await _send_json(send, 503 if draining else 200, {"status": "draining" if draining else "ready"})
-            case "GET", "/admin/ledger":
-                await _send_json(send, 200, self._books())
-            case "POST", "/admin/reset":
-                self._ledger.clear()
-                self._slots.waiting_peak = self._slots.waiting
-                self._asked.clear()
-                await _send_json(send, 200, self._books())
-            case method, path:
-                await _send_error(send, ApiError("not_found_error", f"{method} {path} is not served"), "req_unrouted")
-
-    def _books(self) -> dict[str, int]:
-        return {**asdict(self._ledger), "queue_peak": self._slots.waiting_peak}
+                await send_json(send, 503 if draining else 200, {"status": "draining" if draining else "ready"})
+            case _ if path.startswith(PREFIX):
+                await self._admin(scope, receive, send)
+            case _:
+                await self._others(scope, receive, send)
 
     async def _live(self, receive: Receive, send: Send) -> None:
         while True:
             message = await receive()
             if message["type"] == "lifespan.shutdown":
+                self._batches.clear()
                 await asyncio.to_thread(self._tracing.close)
             await send({"type": f"{message['type']}.complete"})
             if message["type"] == "lifespan.shutdown":
                 return
 
-    async def _messages(self, scope: Scope, receive: Receive, send: Send) -> None:
-        headers = _headers(scope)
-        visit = self._ledger.arrive()
-        self._requests += 1
-        request_id = f"req_{self._requests:024d}"
-        with self._tracing.server_span("POST /v1/messages", headers) as span:
-            try:
-                request = parse(await _body(receive), check_headers(headers))
-                await while_connected(receive, self._answer(request, request_id, send, visit, span))
-            except ApiError as error:
-                visit.end("failed")
-                span.set_attribute(OUTCOME, "rejected" if error.kind == "overloaded_error" else "error")
-                await _send_error(send, error, request_id)
-            except ClientGone:
-                visit.end("cancelled")
-                span.set_attributes({OUTCOME: "error", CANCELLED: True})
-            finally:
-                visit.end("failed")  # whatever else may have ended it
+    async def _admin(self, scope: Scope, receive: Receive, send: Send) -> None:
+        done = administer(self._provider, scope["method"], scope["path"], await body_of(receive))
+        if done is None:
+            await send_json(send, 404, {"error": f"{scope['method']} {scope['path']} is not served"})
+            return
+        if scope["path"] == f"{PREFIX}reset":
+            self._batches.clear()
+        await send_json(send, *done)
 
-    async def _answer(
-        self, request: dict[str, Any], request_id: str, send: Send, visit: Visit, span: trace.Span
-    ) -> None:
-        """Queue, decode and send one answer; the slot is freed however this ends."""
-        settings = self._settings
-        seed = settings.process.seed
-        digest = answers.digest_of(request)
-        ordinal = self._asked[digest]
-        self._asked[digest] += 1
-        answer = answers.compose(seed, digest, request, settings.output_tokens)
-        pace = answers.pace(seed, digest, ordinal, len(answer.tokens), settings.first_token_ms, settings.token_ms)
-        reply = Reply(f"msg_{digest[:18]}{ordinal:06d}", request["model"], answers.input_tokens(request), answer)
-
-        loop = asyncio.get_running_loop()
-        arrived_s = loop.time()
+    async def _others(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """What needs no decode slot: answered at once, in the form of its API."""
+        dialect: Dialect = self._openai if scope["path"] == "/v1/embeddings" else self._anthropic
+        request_id = "req_unrouted"
         try:
-            admitted_s = await self._slots.enter()
-        except QueueFull:
-            raise ApiError("overloaded_error", "Overloaded") from None
-        leaves_s: float | None = None
-        try:
-            span.set_attribute("windtunnel.queue_ms", (admitted_s - arrived_s) * 1000)
-            span.set_attribute("windtunnel.first_token_ms", pace.first_token_s * 1000)
-            if request.get("stream"):
-                rest = await self._stream(reply, pace, admitted_s, request_id, send)
-            else:
-                await _sleep_until(admitted_s + pace.end_s)
-                self._ledger.output_tokens += len(answer.tokens)
-            leaves_s = admitted_s + pace.end_s
-        finally:
-            self._slots.leave(loop.time() if leaves_s is None else leaves_s)
-        span.set_attribute("windtunnel.output_tokens", len(answer.tokens))
-        visit.end("completed")
-        if request.get("stream"):
-            await send({"type": "http.response.body", "body": rest})
-        else:
-            await _send_json(send, 200, reply.message(), request_id)
-
-    async def _stream(self, reply: Reply, pace: answers.Pace, admitted_s: float, request_id: str, send: Send) -> bytes:
-        """Send each token at its instant, but for the last one: that is returned, with the end of the stream.
-
-        Tokens that are due together (on a late host) go in one write.
-        """
-        loop = asyncio.get_running_loop()
-        await _sleep_until(admitted_s + pace.first_token_s)
-        await _send_start(send, 200, [_EVENTS], request_id)
-        pending = reply.opening()
-        for place in range(len(reply.answer.tokens)):
-            due_s = admitted_s + pace.token_at_s[place]
-            if due_s > loop.time():
-                await send({"type": "http.response.body", "body": pending, "more_body": True})
-                pending = b""
-                await _sleep_until(due_s)
-            pending += reply.token(place)
-            self._ledger.output_tokens += 1
-        return pending + reply.closing()
-
-    async def _count_tokens(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
-            body = await _body(receive)
-            request = parse(body, check_headers(_headers(scope)), required=("model", "messages"))
-            await _send_json(send, 200, {"input_tokens": answers.input_tokens(request)})
+            headers = headers_of(scope)
+            limit = message_batches.MAX_BODY_BYTES
+            body = await (body_of(receive, limit) if scope["path"] == _BATCHES else body_of(receive))
+            request_id = f"req_{self._provider.next_request():024d}"
+            content = self._at_once(scope, headers, body)
         except ApiError as error:
-            await _send_error(send, error, "req_count_tokens")
+            status, content = dialect.error(error, request_id)
+            await send_json(send, status, content, [*dialect.headers(request_id, {}), *error.headers])
+        except ClientGone:
+            return
+        else:
+            if isinstance(content, bytes):
+                told = [(b"content-type", b"application/x-jsonl"), *dialect.headers(request_id, {})]
+                await send_start(send, 200, told)
+                await send({"type": "http.response.body", "body": content})
+            else:
+                await send_json(send, 200, content, dialect.headers(request_id, {}))
+
+    def _at_once(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> dict[str, Any] | bytes:
+        method, path = scope["method"], scope["path"]
+        if path == _BATCHES or path.startswith(f"{_BATCHES}/"):
+            return self._batch(scope, headers, body)
+        match method, path:
+            case "POST", "/v1/messages/count_tokens":
+                models = self._provider.models.anthropic
+                request = parse(body, check_headers(headers), models, required=("model", "messages"))
+                return {"input_tokens": input_tokens(request)}
+            case "POST", "/v1/embeddings":
+                check_key(headers)
+                return _embeddings(json_object(body))
+            case "GET", _ if path == _MODELS or path.startswith(f"{_MODELS}/"):
+                return self._models(scope, headers)
+            case _:
+                raise ApiError("not_found_error", f"{method} {path} is not served")
+
+    def _batch(self, scope: Scope, headers: Mapping[str, str], body: bytes) -> dict[str, Any] | bytes:
+        version = check_headers(headers)
+        batches = self._batches
+        base_url = f"{scope['scheme']}://{headers.get('host', '')}"
+        match scope["method"], scope["path"].removeprefix(_BATCHES).split("/")[1:]:
+            case "POST", []:
+                return batches.create(body, version).as_data(base_url)
+            case "GET", []:
+                return batches.page(scope["query_string"], base_url)
+            case "GET", [name]:
+                return batches.get(name).as_data(base_url)
+            case "POST", [name, "cancel"]:
+                return batches.cancel(name).as_data(base_url)
+            case "DELETE", [name]:
+                return batches.delete(name)
+            case "GET", [name, "results"]:
+                return batches.results(name)
+            case method, _:
+                raise ApiError("not_found_error", f"{method} {scope['path']} is not served")
+
+    def _models(self, scope: Scope, headers: Mapping[str, str]) -> dict[str, Any]:
+        name = scope["path"].removeprefix(_MODELS).strip("/")
+        if "anthropic-version" in headers:
+            check_headers(headers)
+            known = {name: model.as_data() for name, model in self._provider.models.anthropic.items()}
+            whole = message_batches.page_of(list(known.values()), scope["query_string"]) if not name else {}
+        else:
+            check_key(headers)
+            known = {name: model.as_openai_data() for name, model in self._provider.models.openai.items()}
+            whole = {"object": "list", "data": list(known.values())}
+        if not name:
+            return whole
+        if name not in known:
+            raise ApiError("not_found_error", f"model: {name}")
+        return known[name]
 
 
-async def _sleep_until(at_s: float) -> None:
-    """Sleep to an absolute time of the event loop, so that lateness does not add up."""
-    await asyncio.sleep(max(0.0, at_s - asyncio.get_running_loop().time()))
-
-
-async def _body(receive: Receive) -> bytes:
-    """The request's whole body. Raises `ClientGone`, and `ApiError` as soon as it is too large."""
-    body = bytearray()
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientGone
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
-            raise ApiError("request_too_large", "Request exceeds the maximum size")
-        if not message.get("more_body", False):
-            return bytes(body)
-
-
-def _headers(scope: Scope) -> dict[str, str]:
-    return {name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]}
-
-
-async def _send_json(send: Send, status: int, content: dict[str, Any], request_id: str | None = None) -> None:
-    body = json.dumps(content).encode()
-    await _send_start(send, status, [_JSON, (b"content-length", b"%d" % len(body))], request_id)
-    await send({"type": "http.response.body", "body": body})
-
-
-async def _send_start(send: Send, status: int, headers: list[tuple[bytes, bytes]], request_id: str | None) -> None:
-    if request_id is not None:
-        headers = [*headers, (b"request-id", request_id.encode())]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-
-
-async def _send_error(send: Send, error: ApiError, request_id: str) -> None:
-    await _send_json(send, error.status, error.envelope(request_id), request_id)
+def _embeddings(request: Mapping[str, Any]) -> dict[str, Any]:
+    """Vectors, as numbers or as little-endian float32 in base64. Raises `ApiError`."""
+    name, texts = request.get("model"), request.get("input")
+    model = embeddings.model_for(name) if isinstance(name, str) else None
+    if model is None:
+        raise ApiError("not_found_error", f"The model `{name}` does not exist")
+    texts = [texts] if isinstance(texts, str) else texts
+    if not isinstance(texts, list) or not texts or not all(isinstance(text, str) and text for text in texts):
+        raise invalid("input: expected a text that is not empty, or a list of them; tokens are not understood")
+    if len(texts) > _MOST_TEXTS:
+        raise invalid(f"input: expected at most {_MOST_TEXTS} texts")
+    dimensions = request.get("dimensions")
+    if dimensions is not None and not (type(dimensions) is int and 1 <= dimensions <= embeddings.DIMENSIONS):
+        raise invalid(f"dimensions: expected 1 to {embeddings.DIMENSIONS}")
+    form = request.get("encoding_format", "float")
+    if form not in ("float", "base64"):
+        raise invalid("encoding_format: expected float or base64")
+    data = []
+    for index, text in enumerate(texts):
+        vector = embeddings.embed(model, text)
+        if dimensions is not None:
+            vector = embeddings.shortened(vector, dimensions)
+        packed = base64.b64encode(struct.pack(f"<{len(vector)}f", *vector)).decode() if form == "base64" else vector
+        data.append({"object": "embedding", "index": index, "embedding": packed})
+    size = sum(text_tokens(text) for text in texts)
+    return {
+        "object": "list",
+        "data": data,
+        "model": model,
+        "usage": {"prompt_tokens": size, "total_tokens": size},
+    }

@@ -1,9 +1,17 @@
 """Answers and their pace depend on the seed and the request, and on nothing else."""
 
-import pytest
+import json
 
-from windtunnel.reference_service.mock_llm.answer import compose, digest_of, input_tokens, pace
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from windtunnel.reference_service.mock_llm.answer import Line, compose, digest_of, pace, refused
+from windtunnel.reference_service.mock_llm.anthropic_wire import Messages, message
 from windtunnel.reference_service.mock_llm.distributions import Distribution
+from windtunnel.reference_service.mock_llm.openai_wire import ChatCompletions
+from windtunnel.reference_service.mock_llm.reply import Reply
+from windtunnel.reference_service.mock_llm.tokens import input_tokens
 
 LENGTH = Distribution("uniform", (5.0, 50.0))
 FIRST = Distribution("lognormal", (200.0, 0.4))
@@ -72,3 +80,48 @@ def test_prompts_are_measured_in_tokens_of_about_four_characters():
         input_tokens(request("x" * 40)) == input_tokens(request(messages=[{"role": "user", "content": blocks}])) == 13
     )
     assert input_tokens(request("x" * 40, system="y" * 8)) == 15
+
+
+WEATHER = {
+    "name": "f",
+    "input_schema": {"type": "object", "properties": {"a": {"type": "string"}, "b": {"type": "integer"}}},
+}
+FORMS = [
+    {},
+    {"tools": [WEATHER]},
+    {"thinking": {"type": "enabled", "budget_tokens": 1024}},
+    {"thinking": {"type": "adaptive"}, "tools": [WEATHER]},
+    {"output_config": {"format": {"type": "json_schema", "schema": WEATHER["input_schema"]}}},
+]
+LINES = [None, Line(text="a scripted answer of some length"), Line(tool="f", tool_input={"a": "x" * 40}), Line(text="")]
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    limit=st.integers(0, 60),
+    form=st.sampled_from(FORMS),
+    line=st.sampled_from(LINES),
+    runaway=st.booleans(),
+    stops=st.lists(st.sampled_from(["air", "flow", " ", "script"]), max_size=2),
+    prompt=st.integers(0, 50),
+)
+def test_no_answer_is_larger_than_max_tokens_and_all_agree_on_its_size(limit, form, line, runaway, stops, prompt):
+    asked = request(f"q {prompt}", max_tokens=limit, stop_sequences=stops, **form)
+    found = compose(7, digest_of(asked), asked, LENGTH, line, runaway=runaway)
+    assert found.size == len(found.tokens) <= limit
+    assert found.thinking_tokens <= found.size
+    assert all(block.tokens for block in found.blocks), "a block without tokens is not sent"
+    if found.stop_reason == "max_tokens":
+        assert found.size == limit
+    if found.stop_reason == "stop_sequence":
+        assert found.stop_sequence in stops
+        assert found.stop_sequence not in found.text
+    if found.stop_reason == "tool_use":
+        assert json.loads(found.blocks[-1].text) is not None
+    reply = Reply("x", "m", 10, found)
+    whole = message(reply)
+    assert whole["usage"]["output_tokens"] == found.size
+    assert len(Messages({}).stream(reply, asked).token_events) == found.size
+    assert len(ChatCompletions({}).stream(reply, asked).token_events) == found.size
+    for after in (0, 3, 100):
+        assert refused(found, after).size == min(after, found.size)

@@ -4,13 +4,23 @@ import json
 
 import pytest
 
-from windtunnel.reference_service.mock_llm.validation import VERSIONS, ApiError, check_headers, parse
+from windtunnel.reference_service.mock_llm.errors import ApiError
+from windtunnel.reference_service.mock_llm.models import Models
+from windtunnel.reference_service.mock_llm.validation import VERSIONS, check_headers
+from windtunnel.reference_service.mock_llm.validation import parse as parse_for
 
 NEW, OLD = VERSIONS
+MODELS = Models().anthropic
 USER = {"role": "user", "content": "hi"}
 VALID = {"model": "claude-haiku-4-5", "max_tokens": 10, "messages": [USER]}
 TOOL_USE = {"type": "tool_use", "id": "toolu_1", "name": "f", "input": {}}
+TOOL = {"name": "f", "input_schema": {"type": "object"}}
+MARKED = {"type": "text", "text": "long", "cache_control": {"type": "ephemeral"}}
 TOOL_RESULT = {"type": "tool_result", "tool_use_id": "toolu_1", "content": "1"}
+
+
+def parse(body: bytes, version: str) -> dict:
+    return parse_for(body, version, MODELS)
 
 
 def without(name: str) -> dict:
@@ -74,6 +84,26 @@ def test_bad_headers_are_refused(headers, kind, status):
         (saying("hi", "no tool", [TOOL_RESULT]), NEW, 400, "toolu_1"),
         (saying("hi", [{"type": "document", "source": {}}]), NEW, 400, "document"),
         (saying([{"type": "text", "text": "hi", "citations": [{}]}]), NEW, 400, "citations"),
+        (saying("hi", [TOOL_USE], "no result"), NEW, 400, "without `tool_result`"),
+        (saying("hi", "ends in blank "), NEW, 400, "trailing whitespace"),
+        (VALID | {"max_tokens": 64_001}, NEW, 400, "maximum allowed"),
+        (saying("x" * 1_000_000), NEW, 400, "prompt is too long"),
+        (VALID | {"colour": "blue"}, NEW, 400, "colour: Extra inputs"),
+        (VALID | {"tools": [{"name": "f"}]}, NEW, 400, "input_schema"),
+        (VALID | {"tools": [{"input_schema": {}}]}, NEW, 400, "tools.0.name"),
+        (VALID | {"tools": [TOOL, TOOL]}, NEW, 400, "unique"),
+        (VALID | {"tools": "f"}, NEW, 400, "list of tools"),
+        (VALID | {"tool_choice": {"type": "auto"}}, NEW, 400, "while providing tools"),
+        (VALID | {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "g"}}, NEW, 400, "'g' not found"),
+        (VALID | {"tools": [TOOL], "tool_choice": {"type": "some"}}, NEW, 400, "tool_choice.type"),
+        (VALID | {"thinking": {"type": "deep"}}, NEW, 400, "thinking.type"),
+        (VALID | {"thinking": {"type": "enabled", "budget_tokens": 1023}}, NEW, 400, "1024"),
+        (VALID | {"thinking": {"type": "enabled", "budget_tokens": 1024}}, NEW, 400, "greater than thinking"),
+        (VALID | {"service_tier": "gold"}, NEW, 400, "service_tier"),
+        (VALID | {"metadata": {"user_id": 7}}, NEW, 400, "user_id"),
+        (VALID | {"output_config": {"format": {"type": "xml"}}}, NEW, 400, "output_config.format"),
+        (VALID | {"cache_control": {"type": "eternal"}}, NEW, 400, "cache_control"),
+        (VALID | {"system": [MARKED] * 5}, NEW, 400, "maximum of 4"),
         (VALID | {"temperature": 1.0}, NEW, 400, "temperature"),
         (VALID | {"top_p": 1.0}, NEW, 400, "top_p"),
         (VALID | {"top_k": 1}, NEW, 400, "top_k"),
@@ -90,6 +120,10 @@ def test_bad_requests_are_refused(body, version, status, named):
     [
         (VALID, NEW),
         (VALID | {"max_tokens": 0}, NEW),
+        (VALID | {"tools": [TOOL], "tool_choice": {"type": "tool", "name": "f"}}, NEW),
+        (VALID | {"max_tokens": 1025, "thinking": {"type": "enabled", "budget_tokens": 1024}}, NEW),
+        (VALID | {"system": [MARKED] * 4}, NEW),
+        (VALID | {"metadata": {"user_id": "u"}, "service_tier": "auto", "output_config": {"effort": "low"}}, NEW),
         (VALID | {"temperature": 1.0, "top_p": 0.9, "top_k": 3}, OLD),
         (VALID | {"system": [{"type": "text", "text": "Be brief."}], "thinking": {"type": "adaptive"}}, NEW),
         (saying("hi", [{"type": "document", "source": {}}]), OLD),
