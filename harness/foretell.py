@@ -17,6 +17,7 @@ from windtunnel.sim.answers.replicate import AT_MOST, replications, until_precis
 from windtunnel.sim.compiler import compile_model
 from windtunnel.sim.simulate import Engine, simulate
 from windtunnel.spec.parameters import Parameters
+from windtunnel.spec.problem import within
 from windtunnel.spec.run import Run
 
 
@@ -53,15 +54,16 @@ def foretell(
     def run(seed: int) -> Run:
         tell.count(f"simulating {name}", seed - first, most)
         scenario = question.scenario.model_copy(update={"seed": seed})
-        return simulate(
-            scenario,
-            question.architecture,
-            question.deployment,
-            parameters,
-            replay=replay(seed),
-            version=VERSION,
-            engine=engine,
-        )
+        with within(str(question.file)):
+            return simulate(
+                scenario,
+                question.architecture,
+                question.deployment,
+                parameters,
+                replay=replay(seed),
+                version=VERSION,
+                engine=engine,
+            )
 
     every = replications(run, first, most) if precision is None else until_precise(run, first, precision)
     worst: tuple[Run, Ruling] | None = None
@@ -78,8 +80,9 @@ def foretell(
 
 def foretell_exactly(question: Question, parameters: Parameters | None) -> Exact | Saturated:
     """What queueing theory says. SpecError with every feature that no formula has."""
-    model = compile_model(question.scenario, question.architecture, question.deployment, parameters)
-    try:
-        return exact(question.scenario, model)
-    except Saturated as saturated:
-        return saturated
+    with within(str(question.file)):
+        model = compile_model(question.scenario, question.architecture, question.deployment, parameters)
+        try:
+            return exact(question.scenario, model)
+        except Saturated as saturated:
+            return saturated

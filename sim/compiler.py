@@ -110,7 +110,7 @@ def _misfits(
             f"parameters of {parameters.architecture!r}",
             f"those of {architecture.name!r}: run `windtunnel calibrate {architecture.name}`",
         )
-    beside = {f"place.{who}" for who in (CLIENT, *(parameters.cpu_ms if parameters else ()))}
+    beside = {f"place.{who}" for who in (parameters.cpu_ms if parameters else ())}
     strange = [problem for problem in misfits(scenario, architecture, deployment) if problem.path not in beside]
     yield from strange
     if not strange:

@@ -46,6 +46,15 @@ for tag, pattern, first in (
 # "007" is the integer 7, not octal: the safe loader's own constructor would read it in base 8
 CoreLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
 CoreLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: float(node.value))
+CoreLoader.add_constructor("tag:yaml.org,2002:str", lambda _, node: _joined(node.value))
+
+
+def _joined(text: str) -> str:
+    """With the pairs of escapes by which JSON writes characters beyond 16 bits. ValueError for half a pair."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError(f"half a character in {ascii(text)[:60]}") from None
 
 
 def read(path: Path, model: type[Model]) -> Model:
@@ -59,6 +68,14 @@ def plain(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise SpecError([Problem("", _show(data), "keys and values", str(path))])
     return data
+
+
+def value(text: str) -> Any:
+    """What a text says by the same rules, unchecked: also a single word or number. SpecError where it is no YAML."""
+    try:
+        return _compose(text, "")[0] if text.strip() else None
+    except SpecError as error:
+        raise SpecError(replace(problem, line=None) for problem in error.problems) from None
 
 
 def _text(path: Path) -> str:

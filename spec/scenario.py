@@ -18,6 +18,9 @@ from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Objectives
 from windtunnel.spec.problem import Problem, did_you_mean, problem_at
 
+BESIDE = (CLIENT, "toxiproxy")
+"""What runs beside the components, and burns processor time where a deployment says that it stands."""
+
 
 @dataclass(frozen=True)
 class Window:
@@ -121,7 +124,7 @@ def misfits(scenario: Scenario, architecture: Architecture, deployment: Deployme
     for index, fault in enumerate(scenario.faults):
         found += _mistaken(fault, f"faults[{index}].{fault.kind}", architecture, deployment)
     components = {f"alerts.{name}.of": alert.of for name, alert in scenario.alerts.items() if alert.of is not None}
-    components |= {f"place.{name}": name for name in deployment.place}
+    components |= {f"place.{name}": name for name in deployment.place if name not in BESIDE}
     components |= {f"costs.replica_hour.{name}": name for name in (deployment.costs or Costs()).replica_hour}
     found += [
         _unknown(path, name, f"a component of {drawing}", architecture.components)

@@ -98,3 +98,10 @@ def test_a_database_with_standbys_has_its_replicas_without_being_placed() -> Non
     bare = parse("name: bare\nhosts: {one: {cores: 1}}", Deployment)
     scenario = parse(SCENARIO.replace("db.0", "db.2").replace("zone_outage: north", "kill: app"), Scenario)
     assert misfits(scenario, EVERYTHING, bare) == []
+
+
+def test_what_runs_beside_the_components_stands_somewhere() -> None:
+    deployment = parse(
+        f"{DEPLOYMENT}".replace("place:", "place:\n  client: {host: two}\n  toxiproxy: {}", 1), Deployment
+    )
+    assert misfits(parse(SCENARIO, Scenario), EVERYTHING, deployment) == []
