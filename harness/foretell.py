@@ -19,6 +19,7 @@ from windtunnel.sim.simulate import Engine, simulate
 from windtunnel.spec.parameters import Parameters
 from windtunnel.spec.problem import within
 from windtunnel.spec.run import Run
+from windtunnel.spec.seeds import SEEDS
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,7 @@ def foretell(
     most = AT_MOST if precision is not None else count or 1
 
     def run(seed: int) -> Run:
-        tell.count(f"simulating {name}", seed - first, most)
+        tell.count(f"simulating {name}", (seed - first) % SEEDS, most)
         scenario = question.scenario.model_copy(update={"seed": seed})
         with within(str(question.file)):
             return simulate(

@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from windtunnel.spec import arrivals
 from windtunnel.spec.distribution import Distribution
-from windtunnel.spec.frozen import Count, Frozen, Name, NonNegative, Positive, Ratio
+from windtunnel.spec.frozen import LARGEST, Count, Frozen, Name, NonNegative, Positive, Ratio
 from windtunnel.spec.problem import Problem, SpecError, problem_at
 from windtunnel.spec.trace import Trace, read_trace
 
@@ -62,7 +62,7 @@ class State(Frozen):
 
     rate_per_s: Annotated[float, Field(ge=0, le=HIGHEST_PER_S)]
     """Requests a second while it lasts."""
-    mean_s: Annotated[float, Field(ge=0.01)]
+    mean_s: Annotated[float, Field(ge=0.01, le=LARGEST)]
     """How long it lasts, exponentially distributed."""
 
 
@@ -101,7 +101,7 @@ class Load(Frozen):
     """diurnal: how far the rate goes up and down, as a share of the mean."""
     period_s: Positive | None = None
     """diurnal: seconds from one peak to the next."""
-    peak_at_s: float = 0
+    peak_at_s: Annotated[float, Field(ge=-LARGEST, le=LARGEST)] = 0
     """diurnal: when one of the peaks is, seconds after the run's zero."""
     peak_per_s: PerSecond | None = None
     """flash: requests a second of the crowd."""

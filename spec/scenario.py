@@ -17,6 +17,7 @@ from windtunnel.spec.frozen import Frozen, Name, Positive, Seconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Objectives
 from windtunnel.spec.problem import Problem, did_you_mean, problem_at
+from windtunnel.spec.seeds import Seed
 
 BESIDE = (CLIENT, "toxiproxy")
 """What runs beside the components, and burns processor time where a deployment says that it stands."""
@@ -31,6 +32,10 @@ class Window:
     end_s: float
 
 
+SHORTEST_S = 0.001
+"""Of a window: times of the run are told apart down to about that, however long it is."""
+
+
 class Windows(Frozen):
     """How long each part lasts. The warm-up is run and recorded, and not judged."""
 
@@ -42,6 +47,15 @@ class Windows(Frozen):
     """Seconds of what is asked about; faults are in this window unless they say another."""
     after_s: Seconds = 0
     """Seconds after them, to see whether it recovers."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Windows:
+        for key in type(self).model_fields:
+            if 0 < getattr(self, key) < SHORTEST_S:
+                raise problem_at(
+                    key, f"{getattr(self, key):g}", f"0, or at least {SHORTEST_S:g}: a window with a length"
+                )
+        return self
 
     @property
     def total_s(self) -> float:
@@ -75,7 +89,7 @@ class Scenario(Frozen):
     """A built-in one (mvp, scale) or a path, seen from the scenario's file."""
     deployment: str | None = None
     """A built-in one or a path. None: ``<architecture>.laptop`` beside the architecture, where that exists."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    seed: Seed = 1
     """Decides every random draw."""
     load: Load
     """Who asks, how often."""

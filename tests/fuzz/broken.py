@@ -1,4 +1,5 @@
-"""Valid cases with something wrong: a value, a key, what the parts say of each other, or the text of a file.
+"""Valid cases with something wrong: a value, a key, what the parts say of each other, the text of a file; or only a
+number of another size.
 
 What comes out may be valid all the same; what may not happen is a traceback, a hang, or a refusal without a reason.
 """
@@ -327,6 +328,29 @@ def broken_trace(dice: Dice) -> bytes:
     if dice.likely(0.3):
         return "\n".join(lines).encode()[: dice.whole(0, 200)]
     return "\n".join([*lines[:n], dice.one(ROWS), *lines[n + dice.whole(0, 1) :]]).encode()
+
+
+LEGAL = (0, 1, 2, 100, 10_000, 10**6, 10**9, 10**12, 0.5, 0.1, 1e-3, 1e-6, 1e-9, 1e-12, 1e-300, 5e-324, 1 - 1e-16, 1.1)
+"""Numbers that may stand in many places, and never should in most."""
+
+
+@st.composite
+def extreme(draw: st.DrawFn) -> Case:
+    """A case with one to three numbers of another size: what is said remains possible as a rule, if hardly meant."""
+    dice = Thrown(draw)
+    files = drawn(dice)
+    asked, many = options(dice, files)
+    known = [place for place in places(files) if isinstance(at(files, place), int | float)]
+    keys = sorted({str(place[1][-1]) for place in known})
+    done = []
+    for _ in range(dice.one((1, 1, 1, 2, 3))):
+        key = dice.one(keys)  # else the many times of calls would hide the rest
+        place = dice.one([place for place in known if str(place[1][-1]) == key])
+        value, number = at(files, place), dice.one(LEGAL)
+        put(files, place, number if isinstance(value, float) or number >= 1 else int(number))
+        done.append(f"{key} {number:g}")
+    texts = {name: written(dice, part).encode() for name, part in files.items()}
+    return Case({**texts, TRACE: trace()}, asked, many, f"number: {', '.join(done)}")
 
 
 @st.composite

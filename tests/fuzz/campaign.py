@@ -21,7 +21,7 @@ from hypothesis.database import DirectoryBasedExampleDatabase, ExampleDatabase
 from hypothesis.errors import Flaky
 from hypothesis.strategies import SearchStrategy
 
-from tests.fuzz.broken import broken
+from tests.fuzz.broken import broken, extreme
 from tests.fuzz.trial import LIMIT_S, Flaw, Trial, plain, tried
 from tests.fuzz.valid import ARCHITECTURE, PARAMETERS, SCENARIO, Case, valid
 from tests.fuzz.words import said, sayable
@@ -30,8 +30,8 @@ from windtunnel.spec.schema import FILES
 
 BATCH = 100
 """Cases of one seed."""
-KINDS: dict[str, SearchStrategy[Case]] = {"valid": valid(), "broken": broken()}
-SHARES = ("valid", "broken", "broken")
+KINDS: dict[str, SearchStrategy[Case]] = {"valid": valid(), "broken": broken(), "extreme": extreme()}
+SHARES = ("valid", "broken", "extreme", "broken")
 """In turn: a broken case takes a third of the time."""
 SHRINKING = 200
 """Cases that are tried to make one smaller."""
@@ -77,7 +77,7 @@ class Ledger:
         self.ends[f"{'broken' if case.broken else 'valid'} {trial.end}"] += 1
         self.sentences.update({plain(sentence.rpartition(": ")[2]) for sentence in trial.sentences})
         if case.broken:
-            self.broken[case.broken.partition(", ")[0]] += 1
+            self.broken[case.broken.partition(", ")[0].partition(": number")[0]] += 1
         else:
             self.words.update(words_of(case))
         if trial.cpu_s > self.slowest_s:

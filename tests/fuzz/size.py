@@ -13,7 +13,7 @@ from windtunnel.spec.steps import Branch, Call, Choose, Enqueue, Parallel, Repea
 from windtunnel.spec.trace import read_trace
 
 MOST_CALLS = 30_000
-"""Calls that a case may make and still be run, about."""
+"""Calls and looks of monitoring that a case may make and still be run, about."""
 
 
 def asks_too_much(scenario: Path, options: tuple[str, ...]) -> bool:
@@ -28,8 +28,13 @@ def asks_too_much(scenario: Path, options: tuple[str, ...]) -> bool:
         requests = requests_per_s(question.scenario.load) * duration_s
     except SpecError:
         return False
+    calls = requests * max(1.0, calls_per_request(question.architecture))
+    looks = duration_s / question.scenario.scrape_s * len(question.architecture.components)
+    for placement in question.deployment.place.values():
+        if placement.autoscale is not None:
+            looks += duration_s / placement.autoscale.interval_s
     runs = 2 if "--replications" in options else 1
-    return runs * requests * max(1.0, calls_per_request(question.architecture)) > MOST_CALLS
+    return runs * (calls + looks) > MOST_CALLS
 
 
 def requests_per_s(load: Load) -> float:

@@ -185,7 +185,10 @@ def _misjudged(done: Ended) -> Flaw | None:
     runs = store.ids()
     if len(runs) != 1:
         return Flaw(f"{len(runs)} runs are stored", done.err)
-    ruling = judge(store.load(runs[0]))
+    try:
+        ruling = judge(store.load(runs[0]))
+    except Exception as error:
+        return _thrown(error)
     if ruling.exit_code != done.code:
         return Flaw("another verdict than the exit code", f"{done.code} and {ruling.model_dump_json()}")
     return Flaw("nothing was answered", done.err) if not done.out.strip() else None

@@ -228,7 +228,26 @@ def test_a_single_value_is_read_by_the_rules_of_the_files(text: str, said: objec
     assert value(text) == said
 
 
-@pytest.mark.parametrize("text", ["[1, 2", "&a [*a]", "!!python/object:x {}", "\x00", '"\\ud800"'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2",
+        "&a [*a]",
+        "!!python/object:x {}",
+        "\x00",
+        '"\\ud800"',
+        "!!timestamp 1",
+        "!!binary aGk=",
+        "!!set {a}",
+        "!!bool maybe",
+        "!!int [1]",
+        "!!str {a: 1}",
+        "!!int one",
+        "!!map [1]",
+        "!!seq {a: 1}",
+        "1" + "0" * 5000,
+    ],
+)
 def test_a_single_value_that_is_no_yaml_is_refused(text: str) -> None:
     with pytest.raises(SpecError):
         value(text)
