@@ -13,7 +13,7 @@ from collections.abc import Callable
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
@@ -331,3 +331,17 @@ Distribution = Annotated[
     _AsWritten,
 ]
 """In a file a bare number means that it is always this value."""
+
+
+MOST_TOKENS = 100_000_000
+"""Of a request or an answer: no model takes or gives more, and sums of some of them still are numbers of 32 bits."""
+
+
+def _countable(tokens: Distribution) -> Distribution:
+    if tokens.mean() > MOST_TOKENS:
+        raise problem_at("", f"{tokens.mean():g} tokens on average", f"at most {MOST_TOKENS:,}")
+    return tokens
+
+
+Tokens = Annotated[Distribution, AfterValidator(_countable)]
+"""How many of them."""

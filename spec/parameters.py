@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from windtunnel.spec.distribution import Distribution
+from windtunnel.spec.distribution import MOST_TOKENS, Distribution
 from windtunnel.spec.frozen import Count, Frozen, NonNegative, Positive
+from windtunnel.spec.problem import problem_at
 
 
 class Estimate(Frozen):
@@ -39,6 +40,13 @@ class CallParameters(Frozen):
     token_ms: Estimate | None = None
     output_tokens: Estimate | None = None
     """A streaming callee: from admission to the first token; per further token; how many."""
+
+    @model_validator(mode="after")
+    def _countable(self) -> CallParameters:
+        if self.output_tokens is not None and self.output_tokens.distribution.mean() > MOST_TOKENS:
+            found = f"{self.output_tokens.distribution.mean():g} tokens on average"
+            raise problem_at("output_tokens", found, f"at most {MOST_TOKENS:,}")
+        return self
 
 
 class Warmth(Frozen):
