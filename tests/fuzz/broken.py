@@ -205,7 +205,7 @@ class Breaking:
 
     def _nested(self) -> str:
         """Lists and keys very deep, or steps within steps."""
-        depth = self._dice.one((3, 70, 120))  # what is written by YAML; deeper ones are texts
+        depth = self._dice.one((3, 5, 20, 70, 120))  # what is written by YAML; deeper ones are texts
         place = self._place(list, key="steps") if self._dice.likely(0.5) else self._place()
         value: Any = at(self.files, place)
         kind = self._dice.one(("list", "keys", "repeat", "choose", "parallel"))
