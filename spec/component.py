@@ -149,8 +149,8 @@ class Queue(Frozen):
     kind: Literal["queue"]
     visibility_timeout_s: Positive = 30
     """A message that is not finished so many seconds after a worker took it is delivered again."""
-    max_receives: Count = 3
-    """Deliveries; a message that is not finished after the last is a dead letter."""
+    max_receives: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Deliveries; a message that is not finished after the last is a dead letter. All of them are simulated."""
     limit: Count | None = None
     """Messages that may wait; the next is rejected. None: any number."""
 

@@ -95,7 +95,7 @@ def _judged(case: Case, limit_s: float) -> tuple[str, tuple[str, ...], Flaw | No
     if done.error is not None:
         return "flawed", (), _thrown(done.error)
     if done.code == 2 and (case.broken or "--analytic" in case.options):
-        sentences = tuple(line for line in done.err.splitlines() if line)
+        sentences = tuple(line for line in done.err.splitlines() if line and not line.startswith(" "))  # progress is
         return ("refused", sentences, _unclear(sentences, case))
     if done.code not in (0, 1, 3):
         return "flawed", (), Flaw(f"exit code {done.code}: {plain(done.err)}", done.err)
@@ -186,9 +186,12 @@ def _misjudged(done: Ended) -> Flaw | None:
     if len(runs) != 1:
         return Flaw(f"{len(runs)} runs are stored", done.err)
     try:
-        ruling = judge(store.load(runs[0]))
+        run = store.load(runs[0])
+        ruling = judge(run)
     except Exception as error:
         return _thrown(error)
+    if run.digest() not in done.out:
+        return Flaw("another digest than was printed", done.out)
     if ruling.exit_code != done.code:
         return Flaw("another verdict than the exit code", f"{done.code} and {ruling.model_dump_json()}")
     return Flaw("nothing was answered", done.err) if not done.out.strip() else None
