@@ -114,14 +114,14 @@ def _misfits(
     beside = {f"place.{who}" for who in (parameters.cpu_ms if parameters else ())}
     strange = [problem for problem in misfits(scenario, architecture, deployment) if problem.path not in beside]
     yield from strange
-    if not strange:
-        yield from too_many(scenario, deployment, copies)
-        yield from too_often(scenario, deployment)
-    if scenario.load.trace is not None:
-        try:
+    try:
+        if scenario.load.trace is not None:
             read_trace(scenario.load.trace)
-        except SpecError as error:
-            yield from error.problems
+        if not strange:
+            yield from too_many(scenario, deployment, copies)
+            yield from too_often(scenario, deployment)
+    except SpecError as error:
+        yield from error.problems
 
 
 def _visits(

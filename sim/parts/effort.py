@@ -1,7 +1,4 @@
-"""What a model would do over and over beside its requests; where that is out of all proportion, it is refused.
-
-Requests are not counted: many of them are what some scenarios are about. Used by the compiler.
-"""
+"""What a model would do over and over; where that is out of all proportion, it is refused. Used by the compiler."""
 
 from __future__ import annotations
 
@@ -13,13 +10,19 @@ from windtunnel.spec.scenario import Scenario
 
 MOST_LOOKS = 10_000_000
 """Of monitoring, of an autoscaler: more of them are a slip of the unit."""
+MOST_REQUESTS = 100_000_000_000
+"""About a day of work for the faster engine."""
 LONGEST_MEMORY = 1_000_000
 """Intervals that an autoscaler's metric may be old."""
 
 
 def too_often(scenario: Scenario, deployment: Deployment) -> Iterator[Problem]:
-    """Looks that would come to more than anybody means."""
+    """Requests and looks that would come to more than anybody means. SpecError for a trace that cannot be read."""
     total_s = scenario.windows.total_s
+    requests = scenario.load.highest_per_s() * total_s
+    if requests > MOST_REQUESTS:
+        found = f"about {requests:,.0f} requests at its highest rate"
+        yield Problem("load", found, f"at most {MOST_REQUESTS:,}: fewer, or shorter windows")
     yield from _looks("scrape_s", total_s / scenario.scrape_s)
     for name, placement in deployment.place.items():
         scaling = placement.autoscale

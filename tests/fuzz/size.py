@@ -6,11 +6,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from windtunnel.harness import catalogue
+from windtunnel.sim.parts.effort import MOST_REQUESTS
 from windtunnel.spec.architecture import Architecture
-from windtunnel.spec.load import Load
 from windtunnel.spec.problem import SpecError
 from windtunnel.spec.steps import Branch, Call, Choose, Enqueue, Parallel, Repeat, Step
-from windtunnel.spec.trace import read_trace
 
 MOST_CALLS = 30_000
 """Calls and looks of monitoring that a case may make and still be run, about."""
@@ -25,7 +24,7 @@ def asks_too_much(scenario: Path, options: tuple[str, ...]) -> bool:
         return False
     duration_s = question.scenario.windows.total_s
     try:
-        requests = requests_per_s(question.scenario.load) * duration_s
+        requests = question.scenario.load.highest_per_s() * duration_s
     except SpecError:
         return False
     calls = requests * max(1.0, calls_per_request(question.architecture))
@@ -34,19 +33,7 @@ def asks_too_much(scenario: Path, options: tuple[str, ...]) -> bool:
         if placement.autoscale is not None:
             looks += duration_s / placement.autoscale.interval_s
     runs = 2 if "--replications" in options else 1
-    return runs * (calls + looks) > MOST_CALLS
-
-
-def requests_per_s(load: Load) -> float:
-    """At the most."""
-    if load.think_ms is not None and load.users is not None:
-        return load.users / (load.think_ms.mean() / 1000)
-    if load.trace is not None:
-        trace = read_trace(load.trace)
-        return len(trace) / trace.period_s * load.speed
-    if load.states is not None:
-        return max(state.rate_per_s for state in load.states)
-    return max(load.rate_per_s or 0.0, load.peak_per_s or 0.0) * (1 + (load.amplitude or 0.0))
+    return runs * (calls + looks) > MOST_CALLS and requests <= MOST_REQUESTS  # of more, `simulate` makes a sentence
 
 
 def calls_per_request(architecture: Architecture) -> float:

@@ -16,6 +16,8 @@ BUILT = architecture(
     {"app": service()}, [{"from": "client", "to": "app", "timeout_ms": 100}], [{"call": "app", "service_ms": 1}]
 )
 
+USERS = {"arrivals": "closed", "users": 10**6, "think_ms": 0.001, "rate_per_s": None}
+
 
 def scaled(**more: Any) -> Deployment:
     rule = {"kind": "target", "metric": "cpu", "value": 0.5}
@@ -31,6 +33,16 @@ def scaled(**more: Any) -> Deployment:
             scaled(),
             {"scrape_s": 1e-9},
             "scrape_s: found about 1,000,000,000 looks in this run, expected at most 10,000,",
+        ),
+        (
+            scaled(),
+            {"rate_per_s": 1e5, "during_s": 1e10, "scrape_s": 1e6},
+            "load: found about 1,000,000,000,000,000 requests at its highest rate, expected at most",
+        ),
+        (
+            scaled(),
+            {"load": USERS, "during_s": 1e6, "scrape_s": 1e3},
+            "load: found about 1,000,000,000,000,000,000 requests at its highest rate",
         ),
         (scaled(interval_s=1e-8), {}, "place.app.autoscale.interval_s: found about 100,000,000 looks in this run"),
         (
