@@ -11,15 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 import windtunnel
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment, Host
 from windtunnel.spec.load import Load
 from windtunnel.spec.parameters import Parameters
-from windtunnel.spec.problem import Problem, SpecError, did_you_mean
-from windtunnel.spec.reading import parse, read
+from windtunnel.spec.problem import Problem, SpecError, did_you_mean, within
+from windtunnel.spec.reading import read, validate, value
 from windtunnel.spec.scenario import Scenario, misfits
 from windtunnel.spec.trace import read_trace
 
@@ -51,14 +49,13 @@ def built_in(*folders: Path) -> list[str]:
 def locate(word: str, folders: tuple[Path, ...], what: str, beside: Path | None = None) -> Path:
     """The file that a word means. SpecError where there is none."""
     if "/" not in word and not word.endswith((".yaml", ".yml", ".json")):
-        for folder in folders:
-            path = folder / f"{word}.yaml"
-            if path.exists():
-                return path
+        brought = {path.stem: path for folder in reversed(folders) for path in folder.glob("*.yaml")}
+        if word in brought:
+            return brought[word]
         names = built_in(*folders)
         expected = f"a path, or a built-in {what} ({', '.join(names)})"
         raise SpecError([Problem("", f"the {what} {word!r}", expected, suggestion=did_you_mean(word, names))])
-    path = Path(word).expanduser()
+    path = _home(Path(word))
     return path if path.is_absolute() or beside is None else beside / path
 
 
@@ -74,12 +71,15 @@ def question(word: str, settings: tuple[str, ...] = ()) -> Question:
     if scenario.name == "unnamed":
         scenario = scenario.model_copy(update={"name": _name_of(file)})
     if scenario.load.trace is not None:
-        seen = file.parent / scenario.load.trace.expanduser()
+        with within(str(file), "load.trace"):
+            seen = file.parent / _home(scenario.load.trace)
         read_trace(seen)
         scenario = scenario.model_copy(update={"load": scenario.load.model_copy(update={"trace": seen})})
-    architecture_file = locate(scenario.architecture, (ARCHITECTURES,), "architecture", file.parent)
+    with within(str(file), "architecture"):
+        architecture_file = locate(scenario.architecture, (ARCHITECTURES,), "architecture", file.parent)
     architecture = read(architecture_file, Architecture)
-    deployment = deployment_for(architecture_file, scenario.deployment, file.parent)
+    with within(str(file), "deployment"):
+        deployment = deployment_for(architecture_file, scenario.deployment, file.parent)
     problems = misfits(scenario, architecture, deployment)
     if problems:
         raise SpecError([Problem(p.path, p.found, p.expected, str(file), None, p.suggestion) for p in problems])
@@ -148,20 +148,35 @@ def digest(parameters: Parameters) -> str:
 
 
 def _changed(file: Path, scenario: Scenario, settings: tuple[str, ...]) -> Scenario:
-    data: Any = yaml.safe_load(scenario.model_dump_json(by_alias=True))
+    data = scenario.model_dump(mode="json", by_alias=True)
     for setting in settings:
         path, equals, text = setting.partition("=")
         keys = path.split(".")
         if not equals or not all(keys):
             raise SpecError([Problem("--set", repr(setting), "KEY.KEY=VALUE, such as load.rate_per_s=50")])
-        place = data
+        place: Any = data
         for key in keys[:-1]:
-            place = place.setdefault(key, {}) if isinstance(place, dict) else place[int(key)]
-        if isinstance(place, list):
-            place[int(keys[-1])] = yaml.safe_load(text)
-        else:
-            place[keys[-1]] = yaml.safe_load(text)
-    return parse(yaml.safe_dump(data, allow_unicode=True), Scenario, f"{file} with --set")
+            place = place.setdefault(key, {}) if isinstance(place, dict) else place[_index(place, key, setting)]
+        with within("--set", path):
+            place[keys[-1] if isinstance(place, dict) else _index(place, keys[-1], setting)] = value(text)
+    return validate(data, Scenario, f"{file} with --set")
+
+
+def _index(place: Any, key: str, setting: str) -> int:
+    """The member of a list that a key of a setting means."""
+    if not isinstance(place, list):
+        raise SpecError([Problem("--set", f"{setting!r}, where nothing is below {key!r}", "keys of a scenario")])
+    if key not in map(str, range(len(place))):
+        expected = f"a number below {len(place)}" if place else "another key: this list is empty"
+        raise SpecError([Problem("--set", f"{setting!r} with the index {key!r}", expected)])
+    return int(key)
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:
+        raise SpecError([Problem("", repr(str(path)), "a path; the home of this user is not known")]) from None
 
 
 def _name_of(file: Path) -> str:

@@ -12,6 +12,7 @@ from windtunnel.harness.measure import Backend, calibrated, command, forecast, l
 from windtunnel.harness.telling import Telling
 from windtunnel.harness.verdict import Comparison, Ruling
 from windtunnel.spec.run import Run
+from windtunnel.spec.seeds import seeds_from
 
 SCENARIO = "llm_timeouts"
 CALIBRATION_RATE_PER_S = 8.0
@@ -43,7 +44,7 @@ def demonstrate(tell: Telling, *, backend: Backend = "embedded", root: Path = st
             question.deployment,
             rate_per_s=CALIBRATION_RATE_PER_S,
             seconds=CALIBRATION_S,
-            seed=scenario.seed + 1,  # other requests than those that are forecast
+            seed=list(seeds_from(scenario.seed, 2))[1],  # other requests than those that are forecast
             like=scenario.load,
         )
         calibration = measured(

@@ -17,7 +17,9 @@ from windtunnel.sim.answers.replicate import AT_MOST, replications, until_precis
 from windtunnel.sim.compiler import compile_model
 from windtunnel.sim.simulate import Engine, simulate
 from windtunnel.spec.parameters import Parameters
+from windtunnel.spec.problem import within
 from windtunnel.spec.run import Run
+from windtunnel.spec.seeds import SEEDS
 
 
 @dataclass(frozen=True)
@@ -51,18 +53,19 @@ def foretell(
     most = AT_MOST if precision is not None else count or 1
 
     def run(seed: int) -> Run:
-        tell.count(f"simulating {name}", seed - first, most)
+        tell.count(f"simulating {name}", (seed - first) % SEEDS, most)
         scenario = question.scenario.model_copy(update={"seed": seed})
-        return simulate(
-            scenario,
-            question.architecture,
-            question.deployment,
-            parameters,
-            replay=replay(seed),
-            version=VERSION,
-            engine=engine,
-            progress=(lambda done: tell.share(f"simulating {name}", done)) if most == 1 else None,
-        )
+        with within(str(question.file)):
+            return simulate(
+                scenario,
+                question.architecture,
+                question.deployment,
+                parameters,
+                replay=replay(seed),
+                version=VERSION,
+                engine=engine,
+                progress=(lambda done: tell.share(f"simulating {name}", done)) if most == 1 else None,
+            )
 
     every = replications(run, first, most) if precision is None else until_precise(run, first, precision)
     worst: tuple[Run, Ruling] | None = None
@@ -79,8 +82,9 @@ def foretell(
 
 def foretell_exactly(question: Question, parameters: Parameters | None) -> Exact | Saturated:
     """What queueing theory says. SpecError with every feature that no formula has."""
-    model = compile_model(question.scenario, question.architecture, question.deployment, parameters)
-    try:
-        return exact(question.scenario, model)
-    except Saturated as saturated:
-        return saturated
+    with within(str(question.file)):
+        model = compile_model(question.scenario, question.architecture, question.deployment, parameters)
+        try:
+            return exact(question.scenario, model)
+        except Saturated as saturated:
+            return saturated

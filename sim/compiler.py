@@ -19,6 +19,7 @@ from itertools import islice
 
 from windtunnel.sim.model import OUTSIDE, Hop, Invoke, Model, Reign
 from windtunnel.sim.parts.closed_loop import asked, closed_loop
+from windtunnel.sim.parts.effort import too_often
 from windtunnel.sim.parts.fault_windows import fault_windows, slow_spells, unmodelled
 from windtunnel.sim.parts.outages import Outage, outages, too_many
 from windtunnel.sim.parts.programs import Programs
@@ -110,16 +111,17 @@ def _misfits(
             f"parameters of {parameters.architecture!r}",
             f"those of {architecture.name!r}: run `windtunnel calibrate {architecture.name}`",
         )
-    beside = {f"place.{who}" for who in (CLIENT, *(parameters.cpu_ms if parameters else ()))}
+    beside = {f"place.{who}" for who in (parameters.cpu_ms if parameters else ())}
     strange = [problem for problem in misfits(scenario, architecture, deployment) if problem.path not in beside]
     yield from strange
-    if not strange:
-        yield from too_many(scenario, deployment, copies)
-    if scenario.load.trace is not None:
-        try:
+    try:
+        if scenario.load.trace is not None:
             read_trace(scenario.load.trace)
-        except SpecError as error:
-            yield from error.problems
+        if not strange:
+            yield from too_many(scenario, deployment, copies)
+            yield from too_often(scenario, deployment)
+    except SpecError as error:
+        yield from error.problems
 
 
 def _visits(

@@ -31,7 +31,7 @@ from windtunnel.spec.link import Breaker, Ejection, Hedge, Link, Retries, RetryB
 from windtunnel.spec.outcome import SUCCESSES, Outcome
 from windtunnel.spec.problem import problem_at
 from windtunnel.spec.station import Adaptive, CoDel, Crash, LimitedStation, RateLimit, Station, WaitLimit
-from windtunnel.spec.steps import Branch, Call, Choose, Enqueue, Parallel, Repeat, Step, walk
+from windtunnel.spec.steps import Branch, Call, Choose, Enqueue, Parallel, Repeat, Step, check_repeats, walk
 
 __all__ = [
     "CLIENT",
@@ -106,6 +106,7 @@ class Architecture(Frozen):
         links = {link.name: link for link in self.links}
         for name, flow in self.flows.items():
             self._check_steps(CLIENT, flow.steps, f"flows.{name}.steps", links, None)
+            check_repeats(flow.steps, f"flows.{name}.steps")
         return self
 
     def _check_links(self) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from windtunnel.spec.distribution import Distribution
+from windtunnel.spec.distribution import Distribution, Tokens
 from windtunnel.spec.frozen import Count, Frozen, Name, NonNegative, Positive, PositiveMilliseconds, Ratio
 from windtunnel.spec.problem import problem_at
 from windtunnel.spec.station import LimitedStation, Station
@@ -116,11 +116,11 @@ class LLM(Station):
     """From admission to the first token, alone in the batch, beside the prefill below."""
     token_ms: Distribution
     """Per further token, alone in the batch."""
-    output_tokens: Distribution
+    output_tokens: Tokens
     """Tokens of an answer."""
     discipline: Literal["fifo", "priority"] = "fifo"
     """Who is next of those that wait: the first that came, or the most urgent flow's."""
-    input_tokens: Distribution | None = None
+    input_tokens: Tokens | None = None
     """Tokens of a request."""
     prefill_ms_per_token: NonNegative = 0
     """Milliseconds that each input token adds to the time to the first token."""
@@ -149,8 +149,8 @@ class Queue(Frozen):
     kind: Literal["queue"]
     visibility_timeout_s: Positive = 30
     """A message that is not finished so many seconds after a worker took it is delivered again."""
-    max_receives: Count = 3
-    """Deliveries; a message that is not finished after the last is a dead letter."""
+    max_receives: Annotated[int, Field(ge=1, le=1000)] = 3
+    """Deliveries; a message that is not finished after the last is a dead letter. All of them are simulated."""
     limit: Count | None = None
     """Messages that may wait; the next is rejected. None: any number."""
 

@@ -13,11 +13,11 @@ from collections.abc import Callable
 from statistics import NormalDist
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, GetJsonSchemaHandler, model_validator
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from windtunnel.spec.frozen import LARGEST, SUM_TOLERANCE, Frozen, NonNegative, Positive
+from windtunnel.spec.frozen import SUM_TOLERANCE, Frozen, NonNegative, Positive
 from windtunnel.spec.incomplete_gamma import inverse_lower_share
 from windtunnel.spec.problem import problem_at
 
@@ -63,7 +63,7 @@ class Exponential(_Quantity):
     """Memoryless, with the given mean."""
 
     kind: Literal["exponential"] = "exponential"
-    mean_: Annotated[float, Field(gt=0, le=LARGEST, alias="mean")]
+    mean_: Annotated[Positive, Field(alias="mean")]
     """Expected value."""
 
     def at(self, u: float) -> float:
@@ -164,7 +164,7 @@ class Gamma(_Quantity):
     """The sum of ``shape`` exponentials, where that is a whole number; the larger, the more even."""
 
     kind: Literal["gamma"] = "gamma"
-    mean_: Annotated[float, Field(gt=0, le=LARGEST, alias="mean")]
+    mean_: Annotated[Positive, Field(alias="mean")]
     """Expected value."""
     shape: Annotated[float, Field(ge=1e-3, le=1e6)]
     """1: exponential. Its squared coefficient of variation is 1 / shape."""
@@ -232,7 +232,7 @@ class Pareto(_Quantity):
     kind: Literal["pareto"] = "pareto"
     scale: Positive
     """The smallest value."""
-    shape: Annotated[float, Field(gt=1)]
+    shape: Annotated[float, Field(gt=1, le=1e6)]
     """Above 1, or there is no mean; up to 2 the variance is infinite."""
 
     def at(self, u: float) -> float:
@@ -331,3 +331,17 @@ Distribution = Annotated[
     _AsWritten,
 ]
 """In a file a bare number means that it is always this value."""
+
+
+MOST_TOKENS = 100_000_000
+"""Of a request or an answer: no model takes or gives more, and sums of some of them still are numbers of 32 bits."""
+
+
+def _countable(tokens: Distribution) -> Distribution:
+    if tokens.mean() > MOST_TOKENS:
+        raise problem_at("", f"{tokens.mean():g} tokens on average", f"at most {MOST_TOKENS:,}")
+    return tokens
+
+
+Tokens = Annotated[Distribution, AfterValidator(_countable)]
+"""How many of them."""

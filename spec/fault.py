@@ -19,6 +19,7 @@ from pydantic_core import CoreSchema
 
 from windtunnel.spec.frozen import (
     ComponentName,
+    Count,
     Frozen,
     LinkName,
     Milliseconds,
@@ -26,6 +27,7 @@ from windtunnel.spec.frozen import (
     Positive,
     PositiveMilliseconds,
     Ratio,
+    Whole,
 )
 from windtunnel.spec.problem import problem_at
 
@@ -54,7 +56,7 @@ class Bandwidth(LinkFault):
     """The wire carries only so many kilobytes (1,000 bytes) a second."""
 
     kind: Literal["bandwidth"]
-    rate_kb_per_s: Annotated[int, Field(ge=1)]
+    rate_kb_per_s: Count
     stream: Stream = "downstream"
 
 
@@ -92,9 +94,9 @@ class Fragmentation(LinkFault):
     """Data arrives in pieces of size_bytes, delay_us apart."""
 
     kind: Literal["fragmentation"]
-    size_bytes: Annotated[int, Field(ge=1)]
-    variation_bytes: Annotated[int, Field(ge=0)] = 0
-    delay_us: Annotated[int, Field(ge=0)] = 0
+    size_bytes: Count
+    variation_bytes: Whole = 0
+    delay_us: Whole = 0
     stream: Stream = "downstream"
 
 
@@ -102,7 +104,7 @@ class Truncation(LinkFault):
     """Every connection is closed after that many bytes."""
 
     kind: Literal["truncation"]
-    bytes: Annotated[int, Field(ge=1)]
+    bytes: Count
     stream: Stream = "downstream"
 
 

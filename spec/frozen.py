@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from windtunnel.spec.problem import problem_at
 
 
 class Frozen(BaseModel):
@@ -18,8 +20,23 @@ class Frozen(BaseModel):
 LARGEST = 1e12
 """No time, size or number in a file is larger: 30 years of milliseconds. Sums of them stay finite and exact enough."""
 
-Count = Annotated[int, Field(ge=1, le=LARGEST)]
-Positive = Annotated[float, Field(gt=0, le=LARGEST)]
+SMALLEST = 1e-9
+"""Nothing that has to be above 0 is smaller: a billionth of a second, or of a request a second."""
+
+
+def _noticeable(value: float) -> float:
+    if value < SMALLEST:
+        raise problem_at("", f"{value:g}", f"a number of at least {SMALLEST:g}")
+    return value
+
+
+MANY = 1_000_000_000
+"""Nothing that is counted in a file is more: a billion replicas, places, bytes, tokens a minute."""
+
+Count = Annotated[int, Field(ge=1, le=MANY)]
+Whole = Annotated[int, Field(ge=0, le=MANY)]
+AtLeastOne = Annotated[float, Field(ge=1, le=LARGEST)]
+Positive = Annotated[float, Field(gt=0, le=LARGEST), AfterValidator(_noticeable)]
 NonNegative = Annotated[float, Field(ge=0, le=LARGEST)]
 Milliseconds = NonNegative
 PositiveMilliseconds = Positive

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from windtunnel.spec.frozen import Count, Frozen, Milliseconds, Name, Positive, PositiveMilliseconds
+from windtunnel.spec.frozen import AtLeastOne, Count, Frozen, Milliseconds, Name, Positive, PositiveMilliseconds
 from windtunnel.spec.outcome import SUCCESSES, Outcome
 from windtunnel.spec.problem import problem_at
 
@@ -17,7 +17,7 @@ class RetryBudget(Frozen):
 
     ratio: Positive
     """Retries that one call earns."""
-    burst: Annotated[float, Field(ge=1)] = 10
+    burst: AtLeastOne = 10
     """Retries that can be saved up; all are there at the start."""
 
 

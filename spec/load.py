@@ -17,7 +17,7 @@ from pydantic import Field, model_validator
 
 from windtunnel.spec import arrivals
 from windtunnel.spec.distribution import Distribution
-from windtunnel.spec.frozen import Count, Frozen, Name, NonNegative, Positive, Ratio
+from windtunnel.spec.frozen import LARGEST, Frozen, Name, NonNegative, Positive, Ratio
 from windtunnel.spec.problem import Problem, SpecError, problem_at
 from windtunnel.spec.trace import Trace, read_trace
 
@@ -62,7 +62,7 @@ class State(Frozen):
 
     rate_per_s: Annotated[float, Field(ge=0, le=HIGHEST_PER_S)]
     """Requests a second while it lasts."""
-    mean_s: Annotated[float, Field(ge=0.01)]
+    mean_s: Annotated[float, Field(ge=0.01, le=LARGEST)]
     """How long it lasts, exponentially distributed."""
 
 
@@ -101,7 +101,7 @@ class Load(Frozen):
     """diurnal: how far the rate goes up and down, as a share of the mean."""
     period_s: Positive | None = None
     """diurnal: seconds from one peak to the next."""
-    peak_at_s: float = 0
+    peak_at_s: Annotated[float, Field(ge=-LARGEST, le=LARGEST)] = 0
     """diurnal: when one of the peaks is, seconds after the run's zero."""
     peak_per_s: PerSecond | None = None
     """flash: requests a second of the crowd."""
@@ -116,8 +116,8 @@ class Load(Frozen):
     again when it ends before the run."""
     speed: Positive = 1
     """trace: how many times as fast as it was recorded."""
-    users: Count | None = None
-    """closed: how many there are."""
+    users: Annotated[int, Field(ge=1, le=1_000_000)] | None = None
+    """closed: how many there are. Each is simulated from the start on."""
     think_ms: Distribution | None = None
     """closed: from an answer to the same user's next request, and before the first."""
     flows: Annotated[dict[Name, Positive], Field(min_length=1)]
@@ -144,6 +144,20 @@ class Load(Frozen):
                 "think_ms", found, f"at least {LEAST_THINKING_MS:g}: time has to pass between two requests"
             )
         return self
+
+    def highest_per_s(self) -> float:
+        """About as many requests a second as may come at the most; of users as if they were answered at once.
+
+        SpecError for a trace that cannot be read.
+        """
+        if self.users is not None and self.think_ms is not None:
+            return self.users * 1000 / self.think_ms.mean()
+        if self.trace is not None:
+            recorded = read_trace(self.trace)
+            return len(recorded) / recorded.period_s * self.speed
+        if self.states is not None:
+            return max(state.rate_per_s for state in self.states)
+        return max(self.rate_per_s or 0.0, self.peak_per_s or 0.0) * (1 + (self.amplitude or 0.0))
 
     def cumulated_flows(self) -> NDArray[np.float64]:
         """The share of the first k flows, in the order of ``flows``, the last one about 1."""

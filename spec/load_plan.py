@@ -18,6 +18,7 @@ from windtunnel.spec.flow import Flow
 from windtunnel.spec.frozen import Frozen, Name, Positive, PositiveMilliseconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.problem import problem_at
+from windtunnel.spec.seeds import Seed
 
 PLACEHOLDER = re.compile(r"\{([a-z_][a-z0-9_]*)\}")
 PROMPT = "prompt"
@@ -57,7 +58,7 @@ class LoadPlan(Frozen):
     """Scheme, host and port; the flows bring the paths."""
     load: Load
     duration_s: Positive
-    seed: Annotated[int, Field(ge=0, lt=2**63)]
+    seed: Seed
     flows: dict[Name, Flow]
     """The architecture's; those that ``load`` does not name may be used to get the first remembered value."""
     timeout_ms: PositiveMilliseconds

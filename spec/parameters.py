@@ -9,17 +9,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from windtunnel.spec.distribution import Distribution
-from windtunnel.spec.frozen import Frozen
+from windtunnel.spec.distribution import MOST_TOKENS, Distribution
+from windtunnel.spec.frozen import Count, Frozen, NonNegative, Positive
+from windtunnel.spec.problem import problem_at
 
 
 class Estimate(Frozen):
     """A distribution of milliseconds (or tokens) with what it rests on."""
 
     distribution: Distribution
-    n: Annotated[int, Field(ge=1)]
+    n: Count
     """Observations."""
     median_low: float
     median_high: float
@@ -40,15 +41,22 @@ class CallParameters(Frozen):
     output_tokens: Estimate | None = None
     """A streaming callee: from admission to the first token; per further token; how many."""
 
+    @model_validator(mode="after")
+    def _countable(self) -> CallParameters:
+        if self.output_tokens is not None and self.output_tokens.distribution.mean() > MOST_TOKENS:
+            found = f"{self.output_tokens.distribution.mean():g} tokens on average"
+            raise problem_at("output_tokens", found, f"at most {MOST_TOKENS:,}")
+        return self
+
 
 class Warmth(Frozen):
     """What it costs to call a component that has been idle: its caches and its core have turned to others."""
 
-    idle_up_to_ms: float | None
+    idle_up_to_ms: NonNegative | None
     """Since the end of the last call to it, whoever called; None: any longer."""
-    factor: Annotated[float, Field(gt=0)]
+    factor: Positive
     """Of its service time."""
-    n: Annotated[int, Field(ge=1)]
+    n: Count
     """Observations."""
 
 
@@ -75,7 +83,7 @@ class Parameters(Frozen):
 
     architecture: str
     calls: Annotated[dict[str, CallParameters], Field(min_length=1)]
-    cpu_ms: dict[str, float] = {}
+    cpu_ms: dict[str, NonNegative] = {}
     """Processor time per request of the whole flow mix, by component; the load generator is ``client``."""
     warmth: dict[str, tuple[Warmth, ...]] = {}
     """By component, shortest idleness first; of those whose callers alone are traced (database, cache)."""

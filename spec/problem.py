@@ -6,8 +6,9 @@ SpecError (ValueError)      a file cannot be used; carries one Problem per mista
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str | None:
@@ -28,11 +29,12 @@ class Problem:
     suggestion: str | None = None
 
     def __str__(self) -> str:
-        """Read as ``file:line: key.path: found X, expected Y; did you mean 'Z'?``."""
+        """Read as ``file:line: key.path: found X, expected Y; did you mean 'Z'?``, in one line whatever was found."""
         place = ":".join(str(part) for part in (self.file, self.line) if part)
         where = ": ".join(part for part in (place, self.path) if part)
         hint = f"; did you mean {self.suggestion!r}?" if self.suggestion else ""
-        return f"{where}{': ' if where else ''}found {self.found}, expected {self.expected}{hint}"
+        said = f"{where}{': ' if where else ''}found {self.found}, expected {self.expected}{hint}"
+        return "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in said)
 
 
 class SpecError(ValueError):
@@ -42,6 +44,16 @@ class SpecError(ValueError):
         """Keep the problems; the message is their sentences, a line each."""
         self.problems = tuple(problems)
         super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+@contextmanager
+def within(file: str, path: str = "") -> Iterator[None]:
+    """What is wrong in here is a mistake of this file (at this path), unless it says of which."""
+    try:
+        yield
+    except SpecError as error:
+        problems = (p if p.file else replace(p, file=file, path=p.path or path) for p in error.problems)
+        raise SpecError(problems) from None
 
 
 def problem_at(path: str, found: str, expected: str, word: str = "", known: Iterable[str] = ()) -> ValueError:

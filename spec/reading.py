@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import types
 import typing
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, TypeVar, get_args, get_origin
@@ -33,19 +33,45 @@ class CoreLoader(yaml.SafeLoader):
     """SafeLoader with the scalars of YAML 1.2's core schema (https://yaml.org/spec/1.2.2/#103-core-schema)."""
 
 
+def _joined(text: str) -> str:
+    """With the pairs of escapes by which JSON writes characters beyond 16 bits. ValueError for half a pair."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        raise ValueError(f"half a character in {ascii(text)[:60]}") from None
+
+
+def _truth(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(f"{text!r} as a truth value")
+    return text.lower() == "true"
+
+
+def _scalar(read: Callable[[str], Any]) -> Callable[[CoreLoader, yaml.Node], Any]:
+    def construct(_: CoreLoader, node: yaml.Node) -> Any:
+        if not isinstance(node, yaml.ScalarNode):
+            raise yaml.constructor.ConstructorError(
+                None, None, "a list or keys with the tag of a word", node.start_mark
+            )
+        return read(node.value)
+
+    return construct
+
+
 CoreLoader.yaml_implicit_resolvers = {}
-
-
-for tag, pattern, first in (
-    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""]),
-    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF")),
-    ("int", r"^[-+]?[0-9]+$", list("-+0123456789")),
-    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789")),
+# nothing else has a tag in the core schema: no dates, bytes, sets
+core = ("tag:yaml.org,2002:seq", "tag:yaml.org,2002:map", None)
+CoreLoader.yaml_constructors = {tag: CoreLoader.yaml_constructors[tag] for tag in core}
+CoreLoader.add_constructor("tag:yaml.org,2002:str", _scalar(_joined))
+for tag, pattern, first, construct in (
+    ("null", r"^(?:~|null|Null|NULL|)$", ["~", "n", "N", ""], lambda _: None),
+    ("bool", r"^(?:true|True|TRUE|false|False|FALSE)$", list("tTfF"), _truth),
+    # "007" is the integer 7, not octal: the safe loader's own constructor would read it in base 8
+    ("int", r"^[-+]?[0-9]+$", list("-+0123456789"), int),
+    ("float", r"^[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?$", list("-+.0123456789"), float),
 ):
     CoreLoader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(pattern), first)
-# "007" is the integer 7, not octal: the safe loader's own constructor would read it in base 8
-CoreLoader.add_constructor("tag:yaml.org,2002:int", lambda _, node: int(node.value))
-CoreLoader.add_constructor("tag:yaml.org,2002:float", lambda _, node: float(node.value))
+    CoreLoader.add_constructor(f"tag:yaml.org,2002:{tag}", _scalar(construct))
 
 
 def read(path: Path, model: type[Model]) -> Model:
@@ -59,6 +85,14 @@ def plain(path: Path) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise SpecError([Problem("", _show(data), "keys and values", str(path))])
     return data
+
+
+def value(text: str) -> Any:
+    """What a text says by the same rules, unchecked: also a single word or number. SpecError where it is no YAML."""
+    try:
+        return _compose(text, "")[0] if text.strip() else None
+    except SpecError as error:
+        raise SpecError(replace(problem, line=None) for problem in error.problems) from None
 
 
 def _text(path: Path) -> str:

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Literal
 
 import pyarrow as pa
+import pyarrow.compute as pc
 from pydantic import Field
 
 from windtunnel.spec.architecture import Architecture
@@ -214,6 +215,14 @@ class Run:
         simulation."""
         table = self.sketches if "sketches" in self.record.observes else self.samples
         sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table.combine_chunks())
+        # what lies in memory where a value is null is anything, and differs from engine to engine
+        parts = {f"{name} is null": pc.is_null(table[name]) for name in table.schema.names}
+        parts |= {name: pc.fill_null(table[name], _nothing(table[name].type)) for name in table.schema.names}
+        told = pa.table(parts).combine_chunks()
+        with pa.ipc.new_stream(sink, told.schema) as writer:
+            writer.write_table(told)
         return hashlib.sha256(sink.getvalue()).hexdigest()
+
+
+def _nothing(kind: pa.DataType) -> pa.Scalar:
+    return pa.scalar("" if pa.types.is_string(kind) else 0, kind)

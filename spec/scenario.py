@@ -17,6 +17,10 @@ from windtunnel.spec.frozen import Frozen, Name, Positive, Seconds
 from windtunnel.spec.load import Load
 from windtunnel.spec.objective import Objectives
 from windtunnel.spec.problem import Problem, did_you_mean, problem_at
+from windtunnel.spec.seeds import Seed
+
+BESIDE = (CLIENT, "toxiproxy")
+"""What runs beside the components, and burns processor time where a deployment says that it stands."""
 
 
 @dataclass(frozen=True)
@@ -26,6 +30,10 @@ class Window:
     name: str
     start_s: float
     end_s: float
+
+
+SHORTEST_S = 0.001
+"""Of a window: times of the run are told apart down to about that, however long it is."""
 
 
 class Windows(Frozen):
@@ -39,6 +47,15 @@ class Windows(Frozen):
     """Seconds of what is asked about; faults are in this window unless they say another."""
     after_s: Seconds = 0
     """Seconds after them, to see whether it recovers."""
+
+    @model_validator(mode="after")
+    def _told_apart(self) -> Windows:
+        for key in type(self).model_fields:
+            if 0 < getattr(self, key) < SHORTEST_S:
+                raise problem_at(
+                    key, f"{getattr(self, key):g}", f"0, or at least {SHORTEST_S:g}: a window with a length"
+                )
+        return self
 
     @property
     def total_s(self) -> float:
@@ -72,7 +89,7 @@ class Scenario(Frozen):
     """A built-in one (mvp, scale) or a path, seen from the scenario's file."""
     deployment: str | None = None
     """A built-in one or a path. None: ``<architecture>.laptop`` beside the architecture, where that exists."""
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 1
+    seed: Seed = 1
     """Decides every random draw."""
     load: Load
     """Who asks, how often."""
@@ -121,7 +138,7 @@ def misfits(scenario: Scenario, architecture: Architecture, deployment: Deployme
     for index, fault in enumerate(scenario.faults):
         found += _mistaken(fault, f"faults[{index}].{fault.kind}", architecture, deployment)
     components = {f"alerts.{name}.of": alert.of for name, alert in scenario.alerts.items() if alert.of is not None}
-    components |= {f"place.{name}": name for name in deployment.place}
+    components |= {f"place.{name}": name for name in deployment.place if name not in BESIDE}
     components |= {f"costs.replica_hour.{name}": name for name in (deployment.costs or Costs()).replica_hour}
     found += [
         _unknown(path, name, f"a component of {drawing}", architecture.components)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from windtunnel.spec.frozen import Count, Frozen, Milliseconds, Positive, PositiveMilliseconds
+from windtunnel.spec.frozen import AtLeastOne, Count, Frozen, Milliseconds, Positive, PositiveMilliseconds, Whole
 from windtunnel.spec.problem import problem_at
 
 
@@ -38,11 +38,11 @@ class Adaptive(Frozen):
     kind: Literal["adaptive"]
     latency_ms: PositiveMilliseconds
     """From admission to the end of the work; slower is bad."""
-    minimum: Annotated[float, Field(ge=1)] = 1
+    minimum: AtLeastOne = 1
     """Requests worked on at once, at least."""
-    maximum: Annotated[float, Field(ge=1)] = 1000
+    maximum: AtLeastOne = 1000
     """Requests worked on at once, at most."""
-    initial: Annotated[float, Field(ge=1)] = 20
+    initial: AtLeastOne = 20
     """Requests worked on at once, at the start."""
     backoff: Annotated[float, Field(gt=0, lt=1)] = 0.9
     """What a slow or failed request multiplies the limit with."""
@@ -66,7 +66,7 @@ class RateLimit(Frozen):
 
     per_s: Positive
     """Tokens that come in, a second."""
-    burst: Annotated[float, Field(ge=1)]
+    burst: AtLeastOne
     """Tokens that the bucket holds; it is full at the start."""
     per: Literal["all", "tenant"] = "all"
     """One bucket for everybody, or one for each tenant."""
@@ -84,7 +84,7 @@ class Crash(Frozen):
 class Station(Frozen):
     """What every component that does work may have."""
 
-    queue_limit: Annotated[int, Field(ge=0)] | None = None
+    queue_limit: Whole | None = None
     """Requests that may wait in one replica; the next is rejected. None: of a service with max_concurrency 0, else
     any number."""
     discipline: Literal["fifo", "priority", "preemptive"] = "fifo"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Annotated, Any, Literal, TypeAlias
@@ -14,7 +15,10 @@ from windtunnel.spec.outcome import Outcome
 from windtunnel.spec.problem import problem_at
 
 MOST_TIMES = 10_000
-"""Iterations of a repeat: each is simulated, so that many more would never come to an end."""
+"""Iterations of a repeat, and of all that stand in each other: each is simulated, so that many more would never come
+to an end."""
+MOST_REPEATS = 4
+"""Repeats in each other, without a call or a parallel between them."""
 
 KINDS = ("call", "choose", "parallel", "repeat", "enqueue")
 
@@ -117,6 +121,11 @@ class Repeat(Frozen):
     at_most: Annotated[int, Field(ge=1, le=MOST_TIMES)] | None = None
     """How often at most."""
 
+    @property
+    def often(self) -> float:
+        """Iterations, on average or at most."""
+        return min(math.inf if self.times is None else self.times.mean(), self.at_most or math.inf)
+
     @model_validator(mode="after")
     def _ends(self) -> Repeat:
         if self.times is None and not self.until:
@@ -173,6 +182,36 @@ Step: TypeAlias = Annotated[
 
 for model in (Call, Branch, Choose, Parallel, Repeat, Enqueue):
     model.model_rebuild()
+
+
+def check_repeats(steps: tuple[Step, ...], path: str, within: int = 0, often: float = 1.0) -> None:
+    """ValueError, as of ``problem_at``, where repeats in each other are too many, or come to too many iterations.
+
+    ``path``: of the steps; ``within``: repeats around them, in the same strand; ``often``: how often they come to them.
+    """
+    for index, step in enumerate(steps):
+        here = f"{path}[{index}]"
+        match step:
+            case Call():
+                check_repeats(step.steps, f"{here}.steps", 0, often)
+                for outcome, then in step.on.items():
+                    check_repeats(then, f"{here}.on.{outcome}", within, often)
+            case Choose():
+                for n, branch in enumerate(step.choose):
+                    check_repeats(branch.steps, f"{here}.choose[{n}].steps", within, often)
+            case Parallel():
+                for n, inner in enumerate(step.parallel):
+                    check_repeats(inner, f"{here}.parallel[{n}]", 0, often)
+            case Repeat():
+                if within == MOST_REPEATS:
+                    expected = "fewer: those of another component do not count"
+                    raise problem_at(f"{here}.repeat", f"a repeat within {within} others", expected)
+                if often * step.often > MOST_TIMES:
+                    found = f"{often * step.often:,.0f} iterations with those around it"
+                    raise problem_at(f"{here}.repeat", found, f"at most {MOST_TIMES:,}")
+                check_repeats(step.repeat, f"{here}.repeat", within + 1, often * step.often)
+            case Enqueue():
+                check_repeats(step.steps, f"{here}.steps", 0, often)
 
 
 def walk(

@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 from numpy.typing import NDArray
 
+from windtunnel.spec.distribution import MOST_TOKENS
 from windtunnel.spec.problem import Problem, SpecError
 
 COLUMNS = ("TIMESTAMP", "ContextTokens", "GeneratedTokens")
@@ -86,10 +87,11 @@ def _tokens(table: pa.Table, name: str, path: Path) -> NDArray[np.int64]:
         tokens = np.asarray(table[name].cast(pa.int64()))
     except pa.ArrowInvalid:
         tokens = np.array([int(v.as_py()) if _is(v.as_py(), pa.int64()) else -1 for v in table[name]], dtype=np.int64)
-    wrong = np.flatnonzero(tokens < 0)
+    wrong = np.flatnonzero((tokens < 0) | (tokens > MOST_TOKENS))
     if len(wrong):
         row = int(wrong[0])
-        raise _problem(path, row + 2, f"{name} {table[name][row].as_py()!r}", "a whole number of at least 0")
+        expected = f"a whole number from 0 to {MOST_TOKENS:,}"
+        raise _problem(path, row + 2, f"{name} {table[name][row].as_py()!r}", expected)
     return tokens
 
 

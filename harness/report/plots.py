@@ -31,6 +31,8 @@ MOST_DOTS = 2500
 """Dots per run and outcome; more add bytes, and nothing that an eye could see."""
 TOO_NARROW = 0.08
 """Share of the axis of time below which a window is drawn without its name."""
+SHORTEST_MS = 0.001
+"""What took less is drawn there: a logarithm has no place for 0."""
 WIDE = (11.0, 3.7)
 HALF = (5.4, 3.3)
 
@@ -102,14 +104,21 @@ def latency(pair: Pair, name: str) -> Html:
         for kind, _, calls in _whole(pair):
             colour = COLOUR[kind]
             good, bad = calls.where(calls.succeeded), calls.where(~calls.succeeded)
-            _dots(axes, good.at_s, good.answer_ms, colour)
+            _dots(axes, good.at_s, _drawable(good.answer_ms), colour)
             crosses = _at_most(len(bad))
             axes.plot(
-                bad.at_s[crosses], bad.answer_ms[crosses], "x", color=colour, ms=3.6, mew=0.9, alpha=0.8, zorder=3
+                bad.at_s[crosses],
+                _drawable(bad.answer_ms[crosses]),
+                "x",
+                color=colour,
+                ms=3.6,
+                mew=0.9,
+                alpha=0.8,
+                zorder=3,
             )
             at_s, p50, p90 = _running(good)
-            axes.plot(at_s, p50, color=colour, lw=1.9, zorder=4, label=f"{kind} p50")
-            axes.plot(at_s, p90, color=colour, lw=1.4, ls=(0, (4, 1.6)), zorder=4, label=f"{kind} p90")
+            axes.plot(at_s, _drawable(p50), color=colour, lw=1.9, zorder=4, label=f"{kind} p50")
+            axes.plot(at_s, _drawable(p90), color=colour, lw=1.4, ls=(0, (4, 1.6)), zorder=4, label=f"{kind} p90")
             middle = wording.amount("latency_ms_p50", figure("latency_ms_p50", calls).value)
             words.append(f"{kind}: {len(calls):,} requests, {len(bad):,} failed, median latency {middle}")
         axes.plot([], [], "x", color=MUTED, ms=4, label="failed, when it was told")
@@ -154,7 +163,7 @@ def distribution(pair: Pair, name: str) -> Html:
         words = []
         for axes, window in zip(row, windows, strict=True):
             for kind, calls in _in_window(pair, window):
-                values = np.sort(calls.values("latency_ms"))
+                values = _drawable(np.sort(calls.values("latency_ms")))
                 if len(values):
                     chosen = np.unique(np.linspace(0, len(values) - 1, 300).astype(int))
                     axes.step(
@@ -175,6 +184,10 @@ def distribution(pair: Pair, name: str) -> Html:
         row[0].set_ylabel("requests that took no longer")
         _legend_for_all(picture, row)
     return _svg(picture, name, "Distribution of latency", "; ".join(words), wide=True)
+
+
+def _drawable(values_ms: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.maximum(values_ms, SHORTEST_MS)
 
 
 def per_hop(pair: Pair, name: str) -> Html:
@@ -202,7 +215,7 @@ def per_hop(pair: Pair, name: str) -> Html:
                 if not found:
                     continue
                 place = np.array([at for at, _ in found]) + shift
-                p50, p95 = np.array([pair for _, pair in found]).T
+                p50, p95 = _drawable(np.array([pair for _, pair in found])).T
                 axes.hlines(place, p50, p95, color=colour, lw=5, alpha=0.45)
                 axes.plot(p50, place, "o", color=colour, ms=5.5, label=kind)
                 axes.plot(p95, place, "|", color=colour, ms=9, mew=1.8)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from windtunnel.sim.answers.forecast import Answer, answer
 from windtunnel.sim.answers.precision import Until
 from windtunnel.spec.run import Run
+from windtunnel.spec.seeds import seeds_from
 
 AT_LEAST = 10
 """Replications before a precision can count as reached: of fewer, an interval is narrow by chance too often."""
@@ -18,8 +19,8 @@ Replication = tuple[Run, Answer]
 
 def replications(simulate: Callable[[int], Run], seed: int, count: int) -> Iterator[Replication]:
     """So many runs, with the seeds ``seed``, ``seed + 1``, ...; each with its answer."""
-    for number in range(count):
-        run = simulate(seed + number)
+    for each in seeds_from(seed, count):
+        run = simulate(each)
         yield run, answer(run)
 
 
@@ -31,7 +32,7 @@ def until_precise(
     A window that is saturated has neither, and is not waited for. Raises ValueError as ``Until`` does.
     """
     rules: dict[tuple[str, str], Until] = {}
-    for run, said in replications(simulate, seed, at_most):
+    for made, (run, said) in enumerate(replications(simulate, seed, at_most), start=1):
         yield run, said
         for window in said.windows:
             times = window.latencies
@@ -39,6 +40,5 @@ def until_precise(
                 for figure, value in (("mean", times.mean_ms()), ("p95", times.quantile_ms(0.95))):
                     key = (window.window.name, figure)
                     rules.setdefault(key, Until(precision, at_least=at_least, at_most=at_most)).feed(value)
-        enough = run.record.scenario.seed - seed + 1 >= at_least
-        if enough and all(rule.reached or said.saturated for rule in rules.values()):
+        if made >= at_least and all(rule.reached or said.saturated for rule in rules.values()):
             return

@@ -21,6 +21,7 @@ from windtunnel.sim.explore.trial import UNOBSERVED, Trial, quantity_of, share_o
 from windtunnel.sim.explore.workers import Workers
 from windtunnel.spec.objective import Bound
 from windtunnel.spec.problem import Problem, SpecError
+from windtunnel.spec.seeds import seeds_from
 
 FEW = 2
 """Trials that are enough where the answer is clear."""
@@ -213,7 +214,7 @@ class Bench:
         waiting: list[tuple[Settings, int, Future[Trial]]] = []
         for settings in configurations:
             known = self._trials.setdefault(settings, {})
-            missing = [seed for seed in range(first, first + runs) if seed not in known]
+            missing = [seed for seed in seeds_from(first, runs) if seed not in known]
             if missing:
                 changed = self.subject.changed(dict(settings))
                 changed.model()  # a mistake is told here, where it is not lost between processes

@@ -22,6 +22,7 @@ from windtunnel.sim.explore.subject import Subject, located
 from windtunnel.sim.explore.trial import Trial, trial
 from windtunnel.sim.explore.workers import Workers
 from windtunnel.spec.problem import Problem, SpecError
+from windtunnel.spec.seeds import seeds_from
 
 MOST_TRIALS = 1_000_000
 AHEAD = 3
@@ -57,7 +58,7 @@ def points(subject: Subject, axes: Sequence[Axis], seeds: int, version: str) -> 
         changed = subject.changed(settings)
         changed.model()
         start = first if "seed" not in keys and "scenario.seed" not in keys else changed.scenario.seed
-        for seed in range(start, start + seeds):
+        for seed in seeds_from(start, seeds):
             seeded = changed.seeded(seed)
             made.append(Point(_digest(seeded, version), settings, seeded))
     return made

@@ -50,11 +50,15 @@ def _felt(
         if fault.wire != database:
             continue
         ends_s = [reign.begin_s for reign in reigns[1:]] + [math.inf]
-        for replica in range(replicas) if fault.caller_replica is None else (fault.caller_replica,):
-            for reign, end_s in zip(reigns, ends_s, strict=True):
-                begin_s, until_s = max(fault.begin_s, reign.begin_s), min(fault.end_s, end_s)
-                if begin_s < until_s and fault.callee_replica in (None, reign.replica):
-                    yield replica, begin_s, until_s
+        spells = [
+            (max(fault.begin_s, reign.begin_s), min(fault.end_s, end_s))
+            for reign, end_s in zip(reigns, ends_s, strict=True)
+            if fault.callee_replica in (None, reign.replica)
+        ]
+        spells = [(begin_s, until_s) for begin_s, until_s in spells if begin_s < until_s]
+        if spells:  # of thousands of replicas that fail, few are primary
+            for replica in range(replicas) if fault.caller_replica is None else (fault.caller_replica,):
+                yield from ((replica, begin_s, until_s) for begin_s, until_s in spells)
 
 
 def _check_fails(fault: FaultWindow) -> bool | None:

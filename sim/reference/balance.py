@@ -51,9 +51,9 @@ def choose(lane: Lane, exchange: Exchange, turn: int) -> int:
 
 def _left_out(lane: Lane, callee: Station, replica: int) -> bool:
     now_s = lane.clock.now
-    if lane.out_until_s[replica] > now_s:
+    if lane.out_until_s.get(replica, now_s) > now_s:
         return True
-    if any(sick.replica == replica and sick.begin_s <= now_s < sick.end_s for sick in lane.sick):
+    if any(sick.begin_s <= now_s < sick.end_s for sick in lane.sick.get(replica, ())):
         return True
     every_s = lane.wire.health_interval_s
     crashed_s, restarted_s = callee.replicas[replica].down_s

@@ -6,6 +6,7 @@ instant, and in which order, is ``../ENGINES.md``.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Generator, Mapping
 from typing import Any
 
@@ -13,7 +14,7 @@ from simpy.events import Event
 from simpy.exceptions import Interrupt
 
 from windtunnel.sim.draws import Draws, Purpose
-from windtunnel.sim.model import OUTSIDE, FaultWindow, Model
+from windtunnel.sim.model import OUTSIDE, FaultWindow, Model, Sick
 from windtunnel.sim.reference.autoscaler import Autoscaler
 from windtunnel.sim.reference.clients import OpenLoop, Users
 from windtunnel.sim.reference.clock import Clock, Rank, Steps, Work
@@ -53,6 +54,10 @@ class Engine:
         self.draws = Draws(model.seed)
         self.recorder = Recorder()
         self.processors = [Processor(self.clock, cores) for cores in model.cores]
+        self.sick: list[defaultdict[int, list[Sick]]] = [defaultdict(list) for _ in model.wires]
+        """When its checks fail, by wire and replica of its callee."""
+        for sick in model.sick:
+            self.sick[sick.wire][sick.replica].append(sick)
         self.lanes = [
             [Lane(self, index) for _ in range(1 if wire.caller == OUTSIDE else model.stations[wire.caller].replicas)]
             for index, wire in enumerate(model.wires)

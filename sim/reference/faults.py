@@ -37,7 +37,10 @@ class Faults:
         clock.at(window.end_s, Rank.FAULT).callbacks.append(lambda _: self._heal(place, window))
 
     def _begin(self, place: int, window: FaultWindow) -> None:
-        self._active = dict(sorted({**self._active, place: window}.items()))
+        last = next(reversed(self._active), place)
+        self._active[place] = window
+        if place < last:
+            self._active = dict(sorted(self._active.items()))
         if window.kills:
             self._empty_caches(window)
         for exchange in self._met(window):
@@ -54,8 +57,9 @@ class Faults:
 
     def _empty_caches(self, window: FaultWindow) -> None:
         station = self._engine.stations[self._engine.model.wires[window.wire].callee]
-        for number, replica in enumerate(station.replicas):
-            if replica.cache is not None and window.callee_replica in (None, number):
+        hit = station.replicas if window.callee_replica is None else [station.replicas[window.callee_replica]]
+        for replica in hit:
+            if replica.cache is not None:
                 replica.cache.empty()
 
     def _met(self, window: FaultWindow) -> list[Exchange]:

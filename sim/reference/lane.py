@@ -6,6 +6,7 @@ Used by calls and exchanges.
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from typing import TYPE_CHECKING
 
 from windtunnel.sim.model import OUTSIDE
@@ -26,11 +27,10 @@ class Lane:
         """Nothing under way, nothing known."""
         self.clock = engine.clock
         self.wire = engine.model.wires[wire]
-        replicas = engine.model.stations[self.wire.callee].replicas
-        self.sick = tuple(sick for sick in engine.model.sick if sick.wire == wire)
-        self.under_way = [0] * replicas
-        """By replica of the callee."""
-        self.out_until_s = [-math.inf] * replicas
+        self.sick = engine.sick[wire]
+        """By replica of the callee, as all that follows."""
+        self.under_way: defaultdict[int, int] = defaultdict(int)
+        self.out_until_s: dict[int, float] = {}
         """Until when it is ejected."""
         self.breaker = CircuitBreaker(self.clock, self.wire.breaker) if self.wire.breaker else None
         limited = self.wire.pool is not None and self.wire.caller != OUTSIDE
@@ -40,7 +40,7 @@ class Lane:
         self.attempts = 0
         self.retries = 0
         self._turn = 0
-        self._failures = [0] * replicas
+        self._failures: defaultdict[int, int] = defaultdict(int)
         self._budget = self.wire.budget.burst if self.wire.budget else math.inf
 
     def choose(self, exchange: Exchange) -> int:

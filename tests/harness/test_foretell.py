@@ -66,5 +66,14 @@ def test_exactly() -> None:
     assert isinstance(found, Exact)
     assert found.mean_ms == pytest.approx(50)
     assert isinstance(foretell_exactly(asked(queue(load=1.5), error_ratio={"max": 0}), None), Saturated)
-    with pytest.raises(SpecError, match="hedging"):
+    with pytest.raises(SpecError, match=r"^q\.yaml: links\S+: found hedging"):
         foretell_exactly(asked(queue(link={"hedge": {"after_ms": 5}}), error_ratio={"max": 0}), None)
+
+
+def test_what_the_model_refuses_is_told_with_the_file() -> None:
+    question = asked(queue(), error_ratio={"max": 0})
+    calls = question.architecture.model_dump(mode="json", by_alias=True)
+    calls["flows"]["ask"]["steps"][0].pop("service_ms")
+    timeless = replace(question, architecture=type(question.architecture).model_validate(calls))
+    with pytest.raises(SpecError, match=r"^q\.yaml: \S+: found nothing, expected"):
+        foretell(timeless, None, replay, engine="simpy", tell=QUIET)

@@ -76,3 +76,18 @@ def test_the_compiled_engine_is_started_for_many_requests(load: dict[str, Any], 
     model = compile_model(scenario(during_s=1.5, load=load), BUILT, PLACED, None)
     assert chosen("auto", model) == engine
     assert (chosen("simpy", model), chosen("compiled", model)) == ("simpy", "compiled")
+
+
+@pytest.mark.timeout(60)
+def test_thousands_of_replicas_may_fail_at_once() -> None:
+    """Two seconds; where every fault was held against every replica, and a lane knew each of them, it was minutes."""
+    built = drawn(
+        {"gate": {"kind": "gateway"}, "app": {"kind": "service"}, "db": {"kind": "database"}},
+        [link("client->gate"), link("gate->app"), link("app->db")],
+        ask=[call("gate", steps=[call("app", steps=[call("db", service_ms=4)])])],
+    )
+    zones = {"replicas": 10_000, "zones": ["a", "b"]}
+    placed = Deployment.model_validate(ONE_HOST | {"place": {"app": zones, "db": zones}})
+    said = scenario(rate_per_s=10, windows={"during_s": 1, "before_s": 1}, faults=[{"zone_outage": "a"}])
+    run = simulate(said, built, placed, None, replay="windtunnel simulate tiny", version="0", engine="simpy")
+    assert len(run.samples) == 20

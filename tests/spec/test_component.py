@@ -33,8 +33,11 @@ from .worlds import ARCHITECTURE
         ("tokens_per_minute: 90000", "tokens_per_minute: 0", "components.llm.tokens_per_minute: found 0, expected"),
         ("concurrency: 2}", "concurrency: 0}", "components.worker.consumes.concurrency: found 0, expected a number"),
         ("max_receives: 2", "max_receives: 0", "components.jobs.max_receives: found 0, expected a number of at least"),
+        ("max_receives: 2", "max_receives: 1001", "components.jobs.max_receives: found 1001, expected a number of"),
         ("visibility_timeout_s: 10", "visibility_s: 10", "did you mean 'visibility_timeout_s'?"),
         ("kind: queue", "kind: queu", "components.jobs.kind: found 'queu', expected one of gateway, service"),
+        ("scale: 100, shape", "scale: 1e9, shape", "llm.input_tokens: found 1.66667e+09 tokens on average"),
+        ("means: [20, 100]", "means: [20, 1e9]", "llm.output_tokens: found 2.5e+08 tokens on average"),
         ("slots: 8", "slots: 99999999999999", "components.llm.slots: found 99999999999999, expected a number of"),
     ],
 )  # fmt: skip

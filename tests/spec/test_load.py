@@ -207,3 +207,23 @@ def test_a_million_requests_are_drawn_in_bounded_memory_and_time() -> None:
         largest, count = max(largest, len(part)), count + len(part)
     assert count == pytest.approx(1_000_000, rel=0.01)
     assert largest == 65_536
+
+
+@pytest.mark.parametrize(
+    ("kind", "more", "highest_per_s"),
+    [
+        ("poisson", {"rate_per_s": 5}, 5),
+        ("diurnal", {"rate_per_s": 5, "amplitude": 0.5, "period_s": 9}, 7.5),
+        ("flash", {"rate_per_s": 5, "peak_per_s": 50, "at_s": 1, "hold_s": 1}, 50),
+        ("mmpp", {"states": [{"rate_per_s": 3, "mean_s": 1}, {"rate_per_s": 8, "mean_s": 1}]}, 8),
+        ("closed", {"users": 10, "think_ms": 500}, 20),
+    ],
+)
+def test_how_many_may_come(kind: str, more: dict[str, Any], highest_per_s: float) -> None:
+    assert Load.model_validate({"arrivals": kind, "flows": {"ask": 1}} | more).highest_per_s() == highest_per_s
+
+
+def test_a_recorded_load_comes_as_fast_as_it_is_replayed(tmp_path: Path) -> None:
+    load = said("trace", trace=recorded(tmp_path), speed=2)
+    slow = said("trace", trace=recorded(tmp_path))
+    assert load.highest_per_s() == pytest.approx(2 * slow.highest_per_s())

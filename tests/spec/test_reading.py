@@ -13,7 +13,7 @@ from windtunnel.harness import catalogue
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.problem import SpecError
-from windtunnel.spec.reading import CoreLoader, parse, read, validate
+from windtunnel.spec.reading import CoreLoader, parse, read, validate, value
 from windtunnel.spec.scenario import Scenario, misfits
 
 from . import worlds
@@ -210,3 +210,50 @@ def test_data_that_is_nested_for_ever_is_a_sentence() -> None:
     tree["flows"]["import"]["steps"][0]["steps"] = [step]
     with pytest.raises(SpecError, match="found nesting without end"):
         validate(tree, Architecture)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", None),
+        (" ", None),
+        ("7", 7),
+        ("1e3", 1000.0),
+        ("on", "on"),
+        ("{a: [1]}", {"a": [1]}),
+        ("2026-01-01", "2026-01-01"),
+    ],
+)
+def test_a_single_value_is_read_by_the_rules_of_the_files(text: str, said: object) -> None:
+    assert value(text) == said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[1, 2",
+        "&a [*a]",
+        "!!python/object:x {}",
+        "\x00",
+        '"\\ud800"',
+        "!!timestamp 1",
+        "!!binary aGk=",
+        "!!set {a}",
+        "!!bool maybe",
+        "!!int [1]",
+        "!!str {a: 1}",
+        "!!int one",
+        "!!map [1]",
+        "!!seq {a: 1}",
+        "1" + "0" * 5000,
+    ],
+)
+def test_a_single_value_that_is_no_yaml_is_refused(text: str) -> None:
+    with pytest.raises(SpecError):
+        value(text)
+
+
+def test_characters_that_json_writes_as_pairs_are_characters() -> None:
+    assert value(r'"\ud83c\udfb2"') == "\N{GAME DIE}"
+    (only,) = sentences('{"question": "\\udfb2"}')
+    assert only == r"x.yaml: found half a character in '\udfb2', expected well-formed YAML"

@@ -40,6 +40,9 @@ def test_everything_fits_and_is_the_same_after_its_text() -> None:
         ("above: 10", "above: 10, below: 3", "alerts.stuck: found above and below, expected one of above and below"),
         ("for_s: 5", "for_s: -5", "alerts.slow.for_s: found -5, expected a number of at least 0"),
         ("metric: queue", "metric: queu", "did you mean 'queue'?"),
+        ("scrape_s: 1", "scrape_s: 1e-12", "scrape_s: found 1e-12, expected a number of at least 1e-09"),
+        ("during_s: 20", "during_s: 1e-6", "windows.during_s: found 1e-06, expected 0, or at least 0.001"),
+        ("after_s: 30", "after_s: 0.0009", "windows.after_s: found 0.0009, expected 0, or at least 0.001"),
     ],
 )
 def test_a_mistake_names_its_place(old: str, new: str, sentence: str) -> None:
@@ -98,3 +101,10 @@ def test_a_database_with_standbys_has_its_replicas_without_being_placed() -> Non
     bare = parse("name: bare\nhosts: {one: {cores: 1}}", Deployment)
     scenario = parse(SCENARIO.replace("db.0", "db.2").replace("zone_outage: north", "kill: app"), Scenario)
     assert misfits(scenario, EVERYTHING, bare) == []
+
+
+def test_what_runs_beside_the_components_stands_somewhere() -> None:
+    deployment = parse(
+        f"{DEPLOYMENT}".replace("place:", "place:\n  client: {host: two}\n  toxiproxy: {}", 1), Deployment
+    )
+    assert misfits(parse(SCENARIO, Scenario), EVERYTHING, deployment) == []

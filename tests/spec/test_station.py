@@ -30,6 +30,8 @@ def test_places_are_what_one_replica_works_on_at_once() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "sentence"),
     [
+        ("queue_limit: 40", "queue_limit: 1" + "0" * 10, "queue_limit: found 10000000000, expected a number of at"),
+        ("burst: 20", "burst: 1e13", "rate_limit.burst: found 10000000000000.0, expected a number of at most 1e+12"),
         (LIMIT, "", "components.app.shed: found codel, expected max_concurrency: without it nobody waits"),
         (
             "processor_bound: true",

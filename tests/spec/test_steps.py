@@ -112,6 +112,29 @@ def test_nobody_writes_what_nobody_can_read() -> None:
     assert "found steps within 64 others, expected a flow that a person can read" in only
 
 
+def repeats(count: int, inner: str = "{call: search}", times: float = 1) -> str:
+    for _ in range(count):
+        inner = f"{{repeat: [{inner}], times: {times}}}"
+    return inner
+
+
+def test_repeats_stand_in_each_other_four_times_in_one_strand() -> None:
+    (only,) = sentences(ARCHITECTURE, AGAIN, repeats(5), Architecture)
+    assert "found a repeat within 4 others, expected fewer" in only
+    apart = repeats(4, f"{{parallel: [[{repeats(4)}]]}}")
+    parse(ARCHITECTURE.replace(AGAIN, apart, 1), Architecture)
+
+
+def test_repeats_in_each_other_come_to_an_end() -> None:
+    parse(ARCHITECTURE.replace(AGAIN, repeats(2, times=100), 1), Architecture)
+    (only,) = sentences(ARCHITECTURE, AGAIN, repeats(2, times=101), Architecture)
+    assert "[1].parallel[1][0].repeat[0].repeat: found 10,201 iterations with those around it, expected at" in only
+    (only,) = sentences(
+        ARCHITECTURE, AGAIN, repeats(1, f"{{parallel: [[{repeats(1, times=101)}]]}}", 101), Architecture
+    )
+    assert "[0].parallel[0][0].repeat: found 10,201 iterations" in only
+
+
 names = st.sampled_from(["app", "db", "cache"])
 outcomes = st.sampled_from(["ok", "hit", "miss", "timeout", "error", "rejected", "open"])
 

@@ -48,6 +48,7 @@ def test_the_later_format_with_time_zones_and_more_columns_is_read(tmp_path: Pat
         (HEAD + f"{ROWS[0]}\nyesterday,1,2", "trace.csv:3: found TIMESTAMP 'yesterday', expected a time such as"),
         (HEAD + f"{ROWS[0]}\n{ROWS[1]}".replace("3180", "many"), "trace.csv:3: found ContextTokens 'many', expected"),
         (HEAD + f"{ROWS[0]}\n{ROWS[1]}".replace(",8", ",-8"), "trace.csv:3: found GeneratedTokens '-8', expected a"),
+        (HEAD + f"{ROWS[0]}\n{ROWS[1]}".replace(",8", ",2147483648"), "found GeneratedTokens '2147483648', expected a"),
         (HEAD + f"{ROWS[0]}\n{ROWS[1]},9", "CSV parse error: Expected 3 columns, got 4"),
     ],
 )  # fmt: skip

@@ -164,8 +164,9 @@ def test_a_busy_run_stays_small_and_the_page_is_written_whole(tmp_path: Path) ->
         Pair.of(worlds.run(table=worlds.samples([12.0], outcome="error"))),
         Pair.of(forecast=worlds.run(table=worlds.samples([12.0]), kind="forecast", calls=[worlds.spans([0])])),
         Pair.of(worlds.run(worlds.scenario(windows={"warm_up_s": 0, "during_s": 31}))),
+        Pair.of(worlds.run(table=worlds.samples(np.arange(0, 31, 0.1), 0.0), calls=[worlds.spans([9], duration_ms=0)])),
     ],
-    ids=["empty", "one failure", "one success", "one window"],
+    ids=["empty", "one failure", "one success", "one window", "no time at all"],
 )
 def test_poor_runs_have_a_page_too(pair: Pair) -> None:
     seen = Reader(page([pair]))

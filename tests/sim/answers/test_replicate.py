@@ -8,6 +8,7 @@ from tests.sim.answers.drawings import queue, simulated
 from windtunnel.sim.answers.forecast import pooled
 from windtunnel.sim.answers.replicate import replications, until_precise
 from windtunnel.spec.run import Run
+from windtunnel.spec.seeds import SEEDS
 
 
 def one(seed: int) -> Run:
@@ -23,6 +24,11 @@ def test_a_fixed_number_with_seeds_from_the_first_on() -> None:
     assert [run.record.scenario.seed for run, _ in made] == [7, 8, 9]
     assert len({run.digest() for run, _ in made}) == 3
     assert made[0][0].digest() == one(7).digest()
+
+
+def test_after_the_largest_seed_comes_the_first() -> None:
+    assert [run.record.scenario.seed for run, _ in replications(one, SEEDS - 1, 2)] == [SEEDS - 1, 0]
+    assert len(list(until_precise(one, SEEDS - 1, 1.0, at_least=3, at_most=30))) == 3
 
 
 def test_until_mean_and_p95_are_known() -> None:

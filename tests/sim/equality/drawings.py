@@ -13,8 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
+from tests.sim.equality.dice import Dice, Seeded
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.parameters import Parameters
@@ -74,7 +73,7 @@ def draw(seed: int) -> Drawing:
 
 def written(seed: int) -> Said:
     """The same as it would stand in files: architecture, deployment, scenario, and perhaps parameters."""
-    return _Pencil(seed).drawing()
+    return Pencil(Seeded(seed), seed).drawing()
 
 
 def read(said: Said) -> Drawing:
@@ -92,12 +91,13 @@ def read(said: Said) -> Drawing:
     )
 
 
-class _Pencil:
+class Pencil:
     """Draws one part after the other, each fitting to those before."""
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, dice: Dice, seed: int) -> None:
+        """``seed`` is the scenario's; the drawing itself is up to the dice."""
+        self._dice = dice
         self._seed = seed
-        self._random = np.random.default_rng(seed)
         self._grid_ms = self._one((None, None, None, None, *GRIDS_MS))
         self._components: dict[str, Said] = {}
         self._links: dict[tuple[str, str], Said] = {}
@@ -107,16 +107,16 @@ class _Pencil:
     # Dice
 
     def _likely(self, probability: float) -> bool:
-        return bool(self._random.random() < probability)
+        return self._dice.likely(probability)
 
     def _one(self, options: Sequence[T]) -> T:
-        return options[int(self._random.integers(len(options)))]
+        return self._dice.one(options)
 
     def _whole(self, low: int, high: int) -> int:
-        return int(self._random.integers(low, high + 1))
+        return self._dice.whole(low, high)
 
     def _real(self, low: float, high: float) -> float:
-        return round(float(self._random.uniform(low, high)), 3)
+        return round(self._dice.real(low, high), 3)
 
     def _ms(self, low: float, high: float) -> float:
         """A time above 0; on the grid where there is one."""
@@ -182,8 +182,7 @@ class _Pencil:
         if self._likely(0.3):
             parts["gateway"] = {"kind": "gateway", "health_interval_ms": self._ms(30, 200), **self._station(0.3)}
         parts["app"] = {"kind": "service", **self._station(0.6)}
-        groups = ["db", "cache", "llm", "other", "queue"]
-        self._random.shuffle(groups)
+        groups = self._dice.shuffled(["db", "cache", "llm", "other", "queue"])
         for group in groups[: self._whole(1, 4)]:
             if len(parts) + (2 if group == "queue" else 1) > 7:
                 continue
@@ -323,10 +322,8 @@ class _Pencil:
     def _grant_retries(self, flows: dict[str, Said]) -> None:
         """To some links, never to two on one path."""
         below = {pair for flow in flows.values() for pair in self._nested("client", flow["steps"], ())}
-        keys = list(self._links)
-        self._random.shuffle(keys)
         granted: set[tuple[str, str]] = set()
-        for caller, callee in keys:
+        for caller, callee in self._dice.shuffled(list(self._links)):
             link = (caller, callee)
             alone = not any((link, other) in below or (other, link) in below for other in (*granted, link))
             if alone and self._likely(0.75):
@@ -505,7 +502,7 @@ class _Pencil:
         said: Said = {"flows": {name: self._whole(1, 4) for name in flows}}
         said["prompts"] = {"distinct": self._whole(1, 20), "zipf": self._real(0, 1.5)}
         said["tenants"] = {"distinct": self._whole(1, 3), "zipf": self._real(0, 1)}
-        rate = 30 * math.exp(self._random.uniform(0, math.log(6))) / duration_s
+        rate = 30 * math.exp(self._dice.real(0, math.log(6))) / duration_s
         kind = self._one(("poisson", "constant", "gamma", "mmpp", "diurnal", "flash", "trace", "closed"))
         if self._grid_ms is not None and self._likely(0.5):
             kind = self._one(("constant", "closed", "trace"))
@@ -562,7 +559,7 @@ class _Pencil:
         if name == "client":
             return name
         place, part = self._place[name], self._components[name]
-        most = 1 + part["standbys"] if "standbys" in part else place["replicas"]
+        most = 1 + part["standbys"] if "standbys" in part else place.get("replicas", 1)
         return f"{name}.{self._whole(0, most - 1)}"
 
     def _hurt(self, kind: str) -> Said:
