@@ -24,7 +24,7 @@ import numpy as np
 import pyarrow.compute as pc
 
 from windtunnel.chaos.checkers.acknowledged_writes import acknowledged_writes
-from windtunnel.chaos.checkers.recovery import recovery
+from windtunnel.chaos.checkers.recovery import LEAST, recovery
 from windtunnel.harness.measures import (
     ENOUGH_BEYOND,
     Calls,
@@ -37,7 +37,7 @@ from windtunnel.harness.measures import (
     requests,
 )
 from windtunnel.harness.verdict import Judgement, Ruling, Verdict
-from windtunnel.sim.answers.counted import is_counted
+from windtunnel.sim.answers.counted import counted, is_counted
 from windtunnel.sim.answers.recovery import recovered_slices
 from windtunnel.sim.answers.stale_reads import counts_stale_reads
 from windtunnel.spec.objective import Bound
@@ -112,7 +112,7 @@ def _answer(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
         return _recovery(run, window, bound)
     seen = figure_of(run, window, metric, calls)
     if seen.value is None:
-        return Verdict.INCONCLUSIVE, None, _no_value(run, metric, calls)
+        return Verdict.INCONCLUSIVE, None, _no_value(run, metric, len(calls))
     if is_quantile(metric) and not seen.enough:
         return _small_quantile(metric, calls, seen, bound)
     return _held(bound, seen.value), seen.value, _figures(seen, calls)
@@ -122,17 +122,20 @@ def _of_counts(run: Run, window: Window, metric: str, bound: Bound) -> Answer:
     """Of a forecast of very many requests, which keeps sketches: a quantile of them is off by less than 0.4 %."""
     if metric == "recovery_s":
         return _recovery_of_counts(run, window, bound)
+    requests_due = counted(run, window).requests
+    if not requests_due:
+        return Verdict.INCONCLUSIVE, None, "no request was due in this window"
     found = figure_of_counts(run, window, metric)
     if found is None:
-        return (
-            Verdict.NOT_OBSERVED,
-            None,
-            f"this {run.record.kind} run counts its requests: {metric} needs each of them",
-        )
+        unseen = "reads by their operations" if metric == "stale_read_ratio" else "each of its requests"
+        return Verdict.NOT_OBSERVED, None, f"this {run.record.kind} run counts: it does not keep {unseen}"
     if found.value is None:
-        return Verdict.INCONCLUSIVE, None, "no request was due in this window"
-    if not found.enough:
-        return Verdict.INCONCLUSIVE, found.value, f"{found.beyond} of {found.n} samples beyond, {ENOUGH_BEYOND} needed"
+        return Verdict.INCONCLUSIVE, None, _no_value(run, metric, requests_due)
+    if is_quantile(metric) and not found.enough:
+        sketch = counted(run, window).sketches[quantity(metric).removesuffix("_ms")]
+        above = 0 if bound.max is None else round(found.n * sketch.share_above(bound.max))
+        below = 0 if bound.min is None else round(found.n * (1 - sketch.share_above(bound.min)))
+        return _few(metric, found, bound, above, below, f"{found.n} requests, counted")
     return _held(bound, found.value), found.value, f"{found.n} requests, counted"
 
 
@@ -150,18 +153,18 @@ def _unseen(run: Run, metric: str) -> str | None:
     return None
 
 
-def _no_value(run: Run, metric: str, calls: Calls) -> str:
-    """Why there is no figure, in words."""
+def _no_value(run: Run, metric: str, requests: int) -> str:
+    """Why there is no figure of so many requests, in words."""
     match metric:
         case "cost_per_1000" if run.record.deployment.costs is None:
             return f"the deployment {run.record.deployment.name} has no costs"
         case "cost_per_1000":
-            return f"none of {len(calls)} requests succeeded: there is nothing to share the cost"
+            return f"none of {requests} requests succeeded: there is nothing to share the cost"
         case "retry_amplification" | "stale_read_ratio":
             return "no call was made that tells"
         case _:
             of = quantity(metric) if is_quantile(metric) else metric.rpartition("_")[0]
-            return f"none of {len(calls)} requests has a {of}"
+            return f"none of {requests} requests has a {of}"
 
 
 def _held(bound: Bound, value: float) -> Verdict:
@@ -177,17 +180,23 @@ def _figures(seen: Figure, calls: Calls) -> str:
 def _small_quantile(metric: str, calls: Calls, seen: Figure, bound: Bound) -> Answer:
     """Rule 2, for a quantile with too few samples beyond it."""
     values = calls.values(quantity(metric))
-    below = float(quantile_share(metric))
+    above = 0 if bound.max is None else int((values > bound.max).sum())
+    below = 0 if bound.min is None else int((values < bound.min).sum())
+    return _few(metric, seen, bound, above, below, _figures(seen, calls))
+
+
+def _few(metric: str, seen: Figure, bound: Bound, above: int, below: int, figures: str) -> Answer:
+    """The same from how many values lie ``above`` and ``below`` the bound."""
+    share = float(quantile_share(metric))
     sides = []
     if bound.max is not None:  # held: at most 1 - q of all values exceed the bound
-        sides.append(_doubtless(int((values > bound.max).sum()), seen.n, 1 - below))
+        sides.append(_doubtless(above, seen.n, 1 - share))
     if bound.min is not None:  # held: at most q of all values fall short of it
-        sides.append(_doubtless(int((values < bound.min).sum()), seen.n, below))
+        sides.append(_doubtless(below, seen.n, share))
     verdict = next(v for v in WORST_FIRST if v in sides)
     if verdict is Verdict.INCONCLUSIVE:
         return verdict, seen.value, f"{seen.beyond} of {seen.n} samples beyond the quantile, {ENOUGH_BEYOND} needed"
-    few = f"only {seen.beyond} beyond, yet more could not change the answer"
-    return verdict, seen.value, f"{_figures(seen, calls)}; {few}"
+    return verdict, seen.value, f"{figures}; only {seen.beyond} beyond, yet more could not change the answer"
 
 
 def _doubtless(outside: int, n: int, share: float) -> Verdict:
@@ -235,9 +244,13 @@ def _recovery_of_counts(run: Run, window: Window, bound: Bound) -> Answer:
     found = recovered_slices(succeeded, healed_at_s=healed_at_s, until_s=window.end_s)
     if found is None:
         return Verdict.INCONCLUSIVE, None, "no request was due between the heal and the end"
-    length_s = run.record.scenario.windows.total_s / len(run.slices)
     if found.seconds is None:
         return Verdict.FAIL, None, "requests still failed at the end, counted"
+    begin_s, ok = (run.slices[name].to_numpy() for name in ("begin_s", "ok"))
+    good = int(ok[(begin_s >= healed_at_s + found.seconds) & (begin_s < window.end_s)].sum())
+    if good < LEAST:
+        return Verdict.INCONCLUSIVE, None, f"only {good} requests succeeded for good, {LEAST} are needed"
+    length_s = run.record.scenario.windows.total_s / len(run.slices)
     return _held(bound, found.seconds), found.seconds, f"known to {length_s:.2g} s, from requests that were counted"
 
 

@@ -20,6 +20,8 @@ Bools = NDArray[np.bool_]
 
 SLIDE_S = 1.0
 """The stretch over which the share of failures is taken, and which must be good at the very end."""
+LEAST = 20
+"""So many requests have to succeed from then on."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Recovery:
 
 
 def recovery(
-    samples: pa.Table, healed_at_s: float, until_s: float, *, tolerance: float = 0.0, least: int = 20
+    samples: pa.Table, healed_at_s: float, until_s: float, *, tolerance: float = 0.0, least: int = LEAST
 ) -> Recovery:
     """Of a table with the columns spec.run.SAMPLES, from the heal to the end of the window, in run seconds.
 

@@ -28,14 +28,15 @@ def recovered_slices(
     slices: pa.Table, *, healed_at_s: float, until_s: float, tolerated: float = 0.0
 ) -> Recovered | None:
     """The same of a run that was counted (spec.run.SLICES): known to the length of its slices, of which as many as fill
-    a second are looked at together."""
+    a second are looked at together; the one in which the heal lies counts as after it."""
     begin_s, requests, good = (slices[name].to_numpy() for name in ("begin_s", "requests", "good"))
-    inside = (begin_s >= healed_at_s) & (begin_s < until_s)
+    length_s = float(begin_s[1] - begin_s[0]) if len(begin_s) > 1 else until_s
+    inside = (begin_s + length_s > healed_at_s) & (begin_s < until_s)
     begin_s, requests, bad = begin_s[inside], requests[inside], (requests - good)[inside]
     n = len(begin_s)
     if not requests.sum():
         return None
-    together = min(n, max(1, round(SLIDE_S / (begin_s[1] - begin_s[0])))) if n > 1 else 1
+    together = min(n, max(1, round(SLIDE_S / length_s)))
     first = np.minimum(np.arange(n), n - together)
     due, failed = (np.concatenate([[0], np.cumsum(each)]) for each in (requests, bad))
     over = np.flatnonzero(failed[first + together] - failed[first] > tolerated * (due[first + together] - due[first]))

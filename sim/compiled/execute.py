@@ -77,8 +77,6 @@ class Compiled:
             if reason == records.MORE_ARRIVALS:
                 self._totals.take_over(self.world)
                 self._arrive()
-                if progress:
-                    progress(min(1.0, float(g.now) / self.model.duration_s))
             elif reason == records.GROW:
                 self.world = grown(self.world)
             elif reason == records.DRAIN:
@@ -87,6 +85,8 @@ class Compiled:
                 self._totals.take_over(self.world)
                 self.observation.look(self.world)
                 self._look_next()
+                if progress:
+                    progress(min(1.0, float(g.now) / self.model.duration_s))
             elif reason == records.SCALE:
                 self._scaling.come(self.world, int(self.world.g[0].reason))
         self._fetch()

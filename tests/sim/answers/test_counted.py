@@ -94,6 +94,15 @@ def test_slices_hold_every_request_once(failing: tuple[Run, Run]) -> None:
     assert sketched.slices["ok"].to_numpy().sum() == sum(kept.samples["outcome"].to_numpy() == "ok")
 
 
+@pytest.mark.parametrize("name", ["baseline", "database_outage", "llm_timeouts"])
+def test_all_that_is_judged_of_a_short_run_agrees(name: str) -> None:
+    kept, sketched = (judge(run).judgements for run in _both(name))
+    unseen = {Verdict.NOT_OBSERVED, Verdict.INCONCLUSIVE}
+    for one, other in zip(sketched, kept, strict=True):
+        assert one.metric == other.metric
+        assert one.verdict is other.verdict or {one.verdict, other.verdict} <= unseen, one
+
+
 def test_verdicts_of_a_service_that_fails_agree(failing: tuple[Run, Run]) -> None:
     kept, sketched = (judge(run).judgements for run in failing)
     assert {(each.metric, each.verdict) for each in sketched} == {(each.metric, each.verdict) for each in kept}
