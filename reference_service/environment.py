@@ -56,17 +56,28 @@ class Environment:
         expected = "a number of milliseconds, 0 or more" if zero else "a number of milliseconds above 0"
         return self.parse(name, read, expected, default_ms) / 1000
 
-    def url(self, name: str, *schemes: str) -> str:
+    def url(self, name: str, *schemes: str, secret: bool = False) -> str:
         def read(found: str) -> str:
             parts = urlsplit(found)
             if parts.scheme not in schemes or not parts.hostname or parts.port == 0:
                 raise ValueError
             return found
 
-        return self.parse(name, read, f"an address such as {schemes[0]}://host:port", None)
+        return self.parse(name, read, f"an address such as {schemes[0]}://host:port", None, secret=secret)
 
-    def parse(self, name: str, read: Callable[[str], Parsed], expected: str, default: Parsed | None) -> Parsed:
-        """The variable as `read` understands it; `read` raises ValueError for what is not `expected`."""
+    def parse(
+        self,
+        name: str,
+        read: Callable[[str], Parsed],
+        expected: str,
+        default: Parsed | None,
+        *,
+        secret: bool = False,
+    ) -> Parsed:
+        """The variable as `read` understands it; `read` raises ValueError for what is not `expected`.
+
+        What was found of a `secret` is not repeated in the error.
+        """
         found = self._values.get(name)
         if not found:
             if default is not None:
@@ -75,6 +86,8 @@ class Environment:
         try:
             return read(found)
         except ValueError as error:
+            if secret:
+                raise SettingError(f"{name} is not what it should be: expected {expected}.") from None
             detail = f" ({error})" if isinstance(error, SettingError) else ""
             raise SettingError(f"{name} is {found!r}: expected {expected}{detail}.") from None
 
