@@ -97,7 +97,7 @@ def _judged(case: Case, limit_s: float) -> tuple[str, tuple[str, ...], Flaw | No
     if done.error is not None:
         return "flawed", (), _thrown(done.error)
     if done.code == 2 and (case.broken or "--analytic" in case.options):
-        sentences = tuple(line for line in done.err.splitlines() if line and not line.startswith(" "))  # progress is
+        sentences = tuple(line for line in done.err.splitlines() if line and not line.startswith("  "))  # progress is
         return ("refused", sentences, _unclear(sentences, case))
     if done.code not in (0, 1, 3):
         return "flawed", (), Flaw(f"exit code {done.code}: {plain(done.err)}", done.err)
