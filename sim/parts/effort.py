@@ -20,7 +20,7 @@ LONGEST_MEMORY = 1_000_000
 
 
 def too_much(scenario: Scenario, architecture: Architecture, deployment: Deployment) -> Iterator[Problem]:
-    """Requests, looks and workers that would come to more than anybody means. SpecError for a trace that is not read."""
+    """Requests, looks and workers that come to more than anybody means. SpecError for a trace that cannot be read."""
     total_s = scenario.windows.total_s
     requests = scenario.load.highest_per_s() * total_s
     if requests > MOST_REQUESTS:
