@@ -19,7 +19,7 @@ from itertools import islice
 
 from windtunnel.sim.model import OUTSIDE, Hop, Invoke, Model, Reign
 from windtunnel.sim.parts.closed_loop import asked, closed_loop
-from windtunnel.sim.parts.effort import too_often
+from windtunnel.sim.parts.effort import too_much
 from windtunnel.sim.parts.fault_windows import fault_windows, slow_spells, unmodelled
 from windtunnel.sim.parts.outages import Outage, outages, too_many
 from windtunnel.sim.parts.programs import Programs
@@ -119,7 +119,7 @@ def _misfits(
             read_trace(scenario.load.trace)
         if not strange:
             yield from too_many(scenario, deployment, copies)
-            yield from too_often(scenario, deployment)
+            yield from too_much(scenario, architecture, deployment)
     except SpecError as error:
         yield from error.problems
 

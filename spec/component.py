@@ -25,7 +25,7 @@ class Consumes(Frozen):
 
     queue: Name
     """A component of kind queue."""
-    concurrency: Count = 1
+    concurrency: Annotated[int, Field(ge=1, le=10_000)] = 1
     """Messages that one replica works on at once."""
 
 

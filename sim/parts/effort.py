@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from windtunnel.spec.architecture import Architecture, Service
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.problem import Problem
 from windtunnel.spec.scenario import Scenario
@@ -12,17 +13,28 @@ MOST_LOOKS = 10_000_000
 """Of monitoring, of an autoscaler: more of them are a slip of the unit."""
 MOST_REQUESTS = 100_000_000_000
 """About a day of work for the faster engine."""
+MOST_WORKERS = 1_000_000
+"""Of one queue, over all replicas: each has a place of its own in the engines."""
 LONGEST_MEMORY = 1_000_000
 """Intervals that an autoscaler's metric may be old."""
 
 
-def too_often(scenario: Scenario, deployment: Deployment) -> Iterator[Problem]:
-    """Requests and looks that would come to more than anybody means. SpecError for a trace that cannot be read."""
+def too_much(scenario: Scenario, architecture: Architecture, deployment: Deployment) -> Iterator[Problem]:
+    """Requests, looks and workers that come to more than anybody means. SpecError for a trace that cannot be read."""
     total_s = scenario.windows.total_s
     requests = scenario.load.highest_per_s() * total_s
     if requests > MOST_REQUESTS:
         found = f"about {requests:,.0f} requests at its highest rate"
         yield Problem("load", found, f"at most {MOST_REQUESTS:,}: fewer, or shorter windows")
+    for name, part in architecture.components.items():
+        if isinstance(part, Service) and part.consumes is not None:
+            workers = part.consumes.concurrency * deployment.most_replicas(name)
+            if workers > MOST_WORKERS:
+                yield Problem(
+                    f"components.{name}.consumes.concurrency",
+                    f"{workers:,} messages at once on all replicas",
+                    f"at most {MOST_WORKERS:,}",
+                )
     yield from _looks("scrape_s", total_s / scenario.scrape_s)
     for name, placement in deployment.place.items():
         scaling = placement.autoscale

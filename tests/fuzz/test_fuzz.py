@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from dataclasses import replace
 
 import pytest
@@ -12,6 +14,7 @@ from tests.fuzz.trial import tried
 from tests.fuzz.valid import ARCHITECTURE, SCENARIO, Case
 from tests.fuzz.words import said, sayable
 from tests.spec import worlds
+from windtunnel.harness import foretell
 from windtunnel.spec.architecture import Architecture
 from windtunnel.spec.reading import parse
 
@@ -77,6 +80,15 @@ def test_a_flaw_is_seen(case: Case, limit_s: float, signature: str) -> None:
     flaw = tried(case, limit_s).flaw
     assert (flaw.signature if flaw else "").startswith(signature)
     assert (flaw is None) == (not signature)
+
+
+def test_a_signal_ends_more_than_one_case(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(foretell, "judge", lambda _: os.kill(os.getpid(), signal.SIGTERM))
+    before = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(SystemExit) as ended:
+        tried(GOOD)
+    assert ended.value.code == 143
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_a_flaw_is_made_smaller_and_found_once() -> None:

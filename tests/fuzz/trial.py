@@ -30,6 +30,8 @@ from windtunnel.spec.schema import FILES
 
 LIMIT_S = 60.0
 """Processor seconds that one case may take. Not those of the clock: others use the machine, too."""
+ENDED = {128 + signal.SIGINT, 128 + signal.SIGTERM}
+"""Exit codes of a command that a signal has ended."""
 SENTENCE = re.compile(r"^(?P<place>.*?)found (?P<found>.+), expected (?P<expected>.+)$")
 ROOMS = re.compile(r"/(?:windtunnel|main)/(?:src/windtunnel/)?((?:spec|sim|harness|chaos)/.+\.py)$")
 
@@ -95,7 +97,7 @@ def _judged(case: Case, limit_s: float) -> tuple[str, tuple[str, ...], Flaw | No
     if done.error is not None:
         return "flawed", (), _thrown(done.error)
     if done.code == 2 and (case.broken or "--analytic" in case.options):
-        sentences = tuple(line for line in done.err.splitlines() if line and not line.startswith(" "))  # progress is
+        sentences = tuple(line for line in done.err.splitlines() if line and not line.startswith("  "))  # progress is
         return ("refused", sentences, _unclear(sentences, case))
     if done.code not in (0, 1, 3):
         return "flawed", (), Flaw(f"exit code {done.code}: {plain(done.err)}", done.err)
@@ -125,6 +127,8 @@ def command(words: tuple[str, ...], limit_s: float, many_requests: int | None = 
             with _limited(limit_s):
                 cli.main()
         except SystemExit as ended:
+            if ended.code in ENDED:
+                raise  # somebody wants all of this to end
             code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         except (Exception, TookTooLong) as thrown:
             error = thrown

@@ -32,6 +32,7 @@ from .worlds import ARCHITECTURE
         ("share: 0.8", "share: 80", "components.llm.prefix_cache.share: found 80, expected a number of at most 1"),
         ("tokens_per_minute: 90000", "tokens_per_minute: 0", "components.llm.tokens_per_minute: found 0, expected"),
         ("concurrency: 2}", "concurrency: 0}", "components.worker.consumes.concurrency: found 0, expected a number"),
+        ("concurrency: 2}", "concurrency: 10001}", "components.worker.consumes.concurrency: found 10001, expected a"),
         ("max_receives: 2", "max_receives: 0", "components.jobs.max_receives: found 0, expected a number of at least"),
         ("max_receives: 2", "max_receives: 1001", "components.jobs.max_receives: found 1001, expected a number of"),
         ("visibility_timeout_s: 10", "visibility_s: 10", "did you mean 'visibility_timeout_s'?"),

@@ -8,7 +8,7 @@ import pytest
 
 from tests.sim.worlds import ONE_HOST, architecture, scenario, service
 from windtunnel.sim.compiler import compile_model
-from windtunnel.sim.parts.effort import MOST_LOOKS, too_often
+from windtunnel.sim.parts.effort import MOST_LOOKS, too_much
 from windtunnel.spec.deployment import Deployment
 from windtunnel.spec.problem import SpecError
 
@@ -61,4 +61,19 @@ def test_out_of_all_proportion(deployment: Deployment, more: dict[str, Any], sen
 def test_a_month_is_in_proportion() -> None:
     month = scenario(during_s=30 * 86_400, scrape_s=0.5)
     assert month.windows.total_s / month.scrape_s < MOST_LOOKS
-    assert list(too_often(month, scaled())) == []
+    assert list(too_much(month, BUILT, scaled())) == []
+
+
+def test_workers_have_places_of_their_own() -> None:
+    consumes = {"queue": "jobs", "concurrency": 10_000}
+    components = {"app": service(), "jobs": {"kind": "queue"}, "worker": service(consumes=consumes)}
+    built = architecture(
+        components, [{"from": "client", "to": "app", "timeout_ms": 100}], [{"call": "app", "service_ms": 1}]
+    )
+    deployment = Deployment.model_validate(ONE_HOST | {"place": {"worker": {"replicas": 101}}})
+    with pytest.raises(SpecError) as caught:
+        compile_model(scenario(), built, deployment, None)
+    assert str(caught.value) == (
+        "components.worker.consumes.concurrency: found 1,010,000 messages at once on all replicas, "
+        "expected at most 1,000,000"
+    )
