@@ -128,7 +128,7 @@ def command(words: tuple[str, ...], limit_s: float, many_requests: int | None = 
                 cli.main()
         except SystemExit as ended:
             if ended.code in ENDED:
-                raise  # somebody wants all of this to end
+                raise KeyboardInterrupt from None  # somebody wants all of this to end: Hypothesis keeps SystemExit
             code = ended.code if isinstance(ended.code, int) else 0 if ended.code is None else 1
         except (Exception, TookTooLong) as thrown:
             error = thrown

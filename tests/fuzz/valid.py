@@ -94,7 +94,8 @@ class Wider(Pencil):
             self._links.setdefault((caller, callee), self._link(caller, callee))
 
     def _link(self, caller: str, callee: str) -> Said:
-        return {**({"balance": "round_robin"} if self._likely(0.2) else {}), **super()._link(caller, callee)}
+        said = {**({"balance": "round_robin"} if self._likely(0.2) else {}), **super()._link(caller, callee)}
+        return {**said, "timeout_ms": "never"} if self._likely(0.1) else said
 
     def _retries(self) -> Said:
         return {**super()._retries(), **({"max": 0} if self._likely(0.1) else {})}
