@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from windtunnel.reference_service.app.errors import Overloaded, send_error
+from windtunnel.reference_service.errors import Overloaded, send_error
 
 _HEALTH_CHECKS = frozenset({"/healthz", "/readyz"})
 

@@ -15,11 +15,9 @@ from importlib.resources import files
 from typing import Any, TypeVar
 from uuid import UUID, uuid4
 
-import psycopg
-
-from windtunnel.reference_service.app.connections import Connection, Connections, cut
-from windtunnel.reference_service.app.errors import DatabaseUnavailable, ServiceError, TimedOut, UnknownConversation
 from windtunnel.reference_service.app.settings import DatabaseSettings
+from windtunnel.reference_service.connections import Connection, Connections
+from windtunnel.reference_service.errors import DatabaseUnavailable, ServiceError, TimedOut, UnknownConversation
 from windtunnel.reference_service.tracing import Tracing
 
 Result = TypeVar("Result")
@@ -157,27 +155,8 @@ class Database:
 
     async def _bounded(self, action: Callable[[Connection], Awaitable[Result]], timeout_s: float) -> Result:
         """Run `action` on a connection; wait for it, for the connection included, no longer than `timeout_s`."""
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
-        connection = await self._connections.take(min(timeout_s, self._settings.pool_timeout_s))
-        timed_out = False
-
-        def time_out() -> None:
-            nonlocal timed_out
-            timed_out = True
-            cut(connection)
-
-        timer = loop.call_at(deadline_s, time_out)
-        try:
-            result = await action(connection)
-        except psycopg.Error as error:
-            if timed_out:
-                raise TimedOut(f"the database did not answer within {timeout_s * 1000:.0f} ms") from None
-            raise DatabaseUnavailable(f"the database failed: {_first_line(error)}") from None
-        finally:
-            timer.cancel()
-            await self._connections.give_back(connection)
-        self._answered_at_s = loop.time()
+        result = await self._connections.bounded(action, timeout_s, self._settings.pool_timeout_s, _first_line)
+        self._answered_at_s = asyncio.get_running_loop().time()
         return result
 
 

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, cast
 
 from opentelemetry import trace
 
-from windtunnel.reference_service.app.errors import LlmFailed, LlmRejected, ServiceError, TimedOut
 from windtunnel.reference_service.app.retry import Retry
 from windtunnel.reference_service.app.settings import LlmSettings
+from windtunnel.reference_service.errors import LlmFailed, LlmRejected, ServiceError, TimedOut
 from windtunnel.reference_service.tracing import Tracing, headers_to_pass_on
 
 if TYPE_CHECKING:

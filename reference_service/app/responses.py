@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from windtunnel.reference_service.app.chat import Chat, Reply
 from windtunnel.reference_service.app.database import Turn
-from windtunnel.reference_service.app.errors import JsonResponse, ServiceError, ShuttingDown, send_error
 from windtunnel.reference_service.disconnect import ClientGone, while_connected
+from windtunnel.reference_service.errors import JsonResponse, ServiceError, ShuttingDown, send_error
 from windtunnel.reference_service.tracing import CANCELLED, OUTCOME
 
 _EVENT_HEADERS = [(b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-store")]

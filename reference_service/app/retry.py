@@ -12,7 +12,7 @@ from itertools import count
 from random import Random
 from typing import TypeVar
 
-from windtunnel.reference_service.app.errors import ServiceError
+from windtunnel.reference_service.errors import ServiceError
 
 Result = TypeVar("Result")
 

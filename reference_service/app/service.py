@@ -17,10 +17,10 @@ from windtunnel.reference_service.app.admission import Admission
 from windtunnel.reference_service.app.cache import Cache
 from windtunnel.reference_service.app.chat import Chat
 from windtunnel.reference_service.app.database import Database
-from windtunnel.reference_service.app.errors import JsonResponse, ServiceError
 from windtunnel.reference_service.app.llm import Llm
 from windtunnel.reference_service.app.responses import ChatResponse
 from windtunnel.reference_service.app.settings import AppSettings
+from windtunnel.reference_service.errors import JsonResponse, ServiceError
 from windtunnel.reference_service.serving import Drain
 from windtunnel.reference_service.tracing import OUTCOME, ServerSpans, Tracing
 

@@ -12,13 +12,13 @@ from uuid import UUID, uuid4
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
-from windtunnel.reference_service.app.errors import JsonResponse
 from windtunnel.reference_service.auth.api_keys import ApiKeys
 from windtunnel.reference_service.auth.database import Database
 from windtunnel.reference_service.auth.errors import InvalidToken, OAuthError
 from windtunnel.reference_service.auth.keys import SigningKeys
 from windtunnel.reference_service.auth.opaque import hash_of, new_secret
 from windtunnel.reference_service.auth.passwords import Passwords
+from windtunnel.reference_service.errors import JsonResponse
 
 # Names become headers, claims and keys of counters: no separator of any of them is in them.
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9._@-]{1,64}$")]

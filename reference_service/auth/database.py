@@ -13,9 +13,9 @@ from typing import Any, TypeVar
 
 import psycopg
 
-from windtunnel.reference_service.app.connections import Connection, Connections, cut
-from windtunnel.reference_service.app.errors import DatabaseUnavailable, ServiceError, TimedOut
 from windtunnel.reference_service.auth.settings import DatabaseSettings
+from windtunnel.reference_service.connections import Connection, Connections
+from windtunnel.reference_service.errors import DatabaseUnavailable, ServiceError
 from windtunnel.reference_service.tracing import Tracing
 
 Result = TypeVar("Result")
@@ -105,27 +105,12 @@ class Database:
                 await asyncio.sleep(_RETRY_S)
 
     async def _bounded(self, action: Callable[[Connection], Awaitable[Result]], timeout_s: float) -> Result:
-        loop = asyncio.get_running_loop()
-        deadline_s = loop.time() + timeout_s
-        connection = await self._connections.take(min(timeout_s, self._settings.pool_timeout_s))
-        timed_out = False
+        return await self._connections.bounded(action, timeout_s, self._settings.pool_timeout_s, _kind)
 
-        def time_out() -> None:
-            nonlocal timed_out
-            timed_out = True
-            cut(connection)
 
-        timer = loop.call_at(deadline_s, time_out)
-        try:
-            return await action(connection)
-        except psycopg.Error as error:
-            if timed_out:
-                raise TimedOut(f"the database did not answer within {timeout_s * 1000:.0f} ms") from None
-            # The server's own words may repeat what was sent; its error class says enough.
-            raise DatabaseUnavailable(f"the database failed: {type(error).__name__}") from None
-        finally:
-            timer.cancel()
-            await self._connections.give_back(connection)
+def _kind(error: psycopg.Error) -> str:
+    """The server's own words may repeat what was sent; its error class says enough."""
+    return type(error).__name__
 
 
 async def rows_of(connection: Connection, statement: str, parameters: Any) -> list[Row]:

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from windtunnel.reference_service.app.errors import ServiceError
+from windtunnel.reference_service.errors import ServiceError
 
 
 class OAuthError(ServiceError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from windtunnel.reference_service.app.connections import Connection
+from windtunnel.reference_service.connections import Connection
 
 _REVOKE = """
 WITH gone AS (

@@ -15,7 +15,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID, uuid4
 
-from windtunnel.reference_service.app.connections import Connection
 from windtunnel.reference_service.auth.clients import Client
 from windtunnel.reference_service.auth.database import Database, rows_of
 from windtunnel.reference_service.auth.errors import (
@@ -30,6 +29,7 @@ from windtunnel.reference_service.auth.login import Session
 from windtunnel.reference_service.auth.opaque import hash_of, new_secret
 from windtunnel.reference_service.auth.settings import Defences, TokenSettings
 from windtunnel.reference_service.auth.tokens import AccessTokens
+from windtunnel.reference_service.connections import Connection
 
 _VERIFIER = re.compile(r"[A-Za-z0-9._~-]{43,128}")  # RFC 7636, section 4.1
 

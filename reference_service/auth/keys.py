@@ -22,9 +22,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from jwt.algorithms import OKPAlgorithm, RSAAlgorithm
 from psycopg.types.json import Jsonb
 
-from windtunnel.reference_service.app.connections import Connection
 from windtunnel.reference_service.auth.database import Database, rows_of
 from windtunnel.reference_service.auth.settings import TokenSettings
+from windtunnel.reference_service.connections import Connection
 
 PrivateKey = Ed25519PrivateKey | RSAPrivateKey
 

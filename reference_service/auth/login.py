@@ -10,13 +10,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
-from windtunnel.reference_service.app.connections import Connection
 from windtunnel.reference_service.auth.database import Database
 from windtunnel.reference_service.auth.errors import LoginFailed, TooManyAttempts
 from windtunnel.reference_service.auth.families import revoke_of_session
 from windtunnel.reference_service.auth.opaque import hash_of, new_secret
 from windtunnel.reference_service.auth.passwords import Passwords
 from windtunnel.reference_service.auth.settings import AuthSettings
+from windtunnel.reference_service.connections import Connection
 
 # Always the account's row first: two logins that meet cannot wait for each other.
 _COUNT = """

@@ -19,8 +19,6 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from starlette.types import ASGIApp
 
-from windtunnel.reference_service.app.connections import Connection
-from windtunnel.reference_service.app.errors import JsonResponse, ServiceError
 from windtunnel.reference_service.auth.admin import Name, admin_routes
 from windtunnel.reference_service.auth.api_keys import ApiKeys
 from windtunnel.reference_service.auth.authorize import Authorize, login_page
@@ -43,6 +41,8 @@ from windtunnel.reference_service.auth.settings import AuthSettings, TokenSettin
 from windtunnel.reference_service.auth.tokens import AccessTokens
 from windtunnel.reference_service.auth.upkeep import Upkeep
 from windtunnel.reference_service.auth.verify import KeysUnavailable
+from windtunnel.reference_service.connections import Connection
+from windtunnel.reference_service.errors import JsonResponse, ServiceError
 from windtunnel.reference_service.serving import Drain
 from windtunnel.reference_service.tracing import OUTCOME, ServerSpans, Tracing
 

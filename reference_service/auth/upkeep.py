@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import asyncio
 
-from windtunnel.reference_service.app.errors import ServiceError
 from windtunnel.reference_service.auth.database import Database
 from windtunnel.reference_service.auth.keys import SigningKeys
+from windtunnel.reference_service.errors import ServiceError
 
 _EVERY_S = 10.0
 # Families go last, and take their codes and refresh tokens with them; keys stay one more day, to be looked into.

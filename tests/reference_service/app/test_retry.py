@@ -5,8 +5,8 @@ from random import Random
 
 import pytest
 
-from windtunnel.reference_service.app.errors import LlmFailed, ServiceError, TimedOut
 from windtunnel.reference_service.app.retry import Retry
+from windtunnel.reference_service.errors import LlmFailed, ServiceError, TimedOut
 
 
 class Attempts:

@@ -1,4 +1,4 @@
-"""The errors that a client of the app can see, and how they look on the wire.
+"""The errors that a client of a service can see, and how they look on the wire.
 
     ServiceError
     ├── TimedOut               504  timeout               a call or all its attempts took too long

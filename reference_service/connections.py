@@ -1,4 +1,4 @@
-"""The app's connections to PostgreSQL: psycopg's pool, made to fail fast and to come back fast.
+"""A service's connections to PostgreSQL: psycopg's pool, made to fail fast and to come back fast.
 
 Left alone, the pool would reconnect after 1, 2, 4, 8 ... seconds, hand out connections that the server closed
 long ago, and let callers wait for the whole pool time-out while every attempt to connect is refused. Here
@@ -14,17 +14,18 @@ import logging
 import math
 import select
 import socket
-from collections.abc import Callable
-from typing import Any, Self
+from collections.abc import Awaitable, Callable
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import AsyncConnection
 from psycopg.rows import TupleRow
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from windtunnel.reference_service.app.errors import DatabaseUnavailable, TimedOut
+from windtunnel.reference_service.errors import DatabaseUnavailable, TimedOut
 
 Connection = AsyncConnection[TupleRow]
+Result = TypeVar("Result")
 
 # A connection that could not be made in this time will not be; bounds how long a black hole is felt after it ended.
 _CONNECT_TIMEOUT_S = 1.0
@@ -91,6 +92,39 @@ class Connections:
     async def give_back(self, connection: Connection) -> None:
         """Return a connection; one that is broken or was cut is dropped and replaced."""
         await self._pool.putconn(connection)
+
+    async def bounded(
+        self,
+        action: Callable[[Connection], Awaitable[Result]],
+        timeout_s: float,
+        wait_s: float,
+        told: Callable[[psycopg.Error], str],
+    ) -> Result:
+        """Run `action` on a connection; wait for it, for the connection included, no longer than `timeout_s`, and for
+        the connection alone no longer than `wait_s`. `told`: what the error says of the database's own.
+
+        Raises `TimedOut` and `DatabaseUnavailable`.
+        """
+        loop = asyncio.get_running_loop()
+        deadline_s = loop.time() + timeout_s
+        connection = await self.take(min(timeout_s, wait_s))
+        timed_out = False
+
+        def time_out() -> None:
+            nonlocal timed_out
+            timed_out = True
+            cut(connection)
+
+        timer = loop.call_at(deadline_s, time_out)
+        try:
+            return await action(connection)
+        except psycopg.Error as error:
+            if timed_out:
+                raise TimedOut(f"the database did not answer within {timeout_s * 1000:.0f} ms") from None
+            raise DatabaseUnavailable(f"the database failed: {told(error)}") from None
+        finally:
+            timer.cancel()
+            await self.give_back(connection)
 
     async def _take_any(self, timeout_s: float) -> Connection:
         try:
